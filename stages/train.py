@@ -1,0 +1,42 @@
+"""Fit one member on one fold: the averaged weights and the curve by epoch."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from safetensors.torch import save_file
+
+from facemask import params
+from facemask.errors import one_sentence
+from facemask.files import replacing, write_csv
+from facemask.training.checkpoint import checkpoint_folder, fingerprint
+from facemask.training.fit import fit
+from facemask.training.rows import learnable
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", required=True, help="the training table")
+    parser.add_argument("--stores", required=True, help="folder of <source>.pixels")
+    parser.add_argument("--member", required=True)
+    parser.add_argument("--fold", required=True, type=int)
+    parser.add_argument("--out", required=True, help="folder for weights.safetensors and history.csv")
+    arguments = parser.parse_args()
+    seed, training, recipe = params.section("seed"), params.section("training"), params.member(arguments.member)
+
+    rows = learnable(pd.read_parquet(arguments.photos), recipe, arguments.fold)
+    stores = {source: f"{arguments.stores}/{source}.pixels" for source in rows["source"].unique()}
+    name = f"{arguments.member}-{arguments.fold}"
+    absent = sorted(set(recipe["sources"]) - set(stores) - {"folders"})
+    without = f"; not given: {', '.join(absent)}" if absent else ""
+    print(f"{name}: {recipe['backbone']} on {len(rows)} photos of {', '.join(stores)}{without}", flush=True)
+    with checkpoint_folder("train", fingerprint(seed, name, training, recipe, Path(arguments.photos))) as folder:
+        model, history = fit(rows, stores, recipe, training, seed, name, folder)
+        with replacing(arguments.out) as out:
+            out.mkdir()
+            save_file({key: t.cpu().contiguous() for key, t in model.state_dict().items()}, out / "weights.safetensors")
+            write_csv(pd.DataFrame(history), out / "history.csv")
+
+
+with one_sentence():
+    main()

@@ -57,8 +57,8 @@ def predict(
         normal = (images.to(device).float() - mean) / deviation
         if recipe["channels_last"]:
             normal = normal.contiguous(memory_format=torch.channels_last)
-        views = [_probabilities(model(VIEWS[view](normal))) for view in views]
-        parts.append({head: torch.stack([view[head] for view in views]).mean(0).cpu() for head in views[0]})
+        seen = [_probabilities(model(VIEWS[view](normal))) for view in views]
+        parts.append({head: torch.stack([out[head] for out in seen]).mean(0).cpu() for head in seen[0]})
     columns = {
         column: values
         for head in parts[0]

@@ -1,0 +1,1 @@
+"""Safe decoding, the packed store, and masks drawn on bare faces."""

@@ -1,0 +1,59 @@
+"""One photo's way through ingest: read, decode, draw a mask where one is asked for, pack. Done in any process."""
+
+import hashlib
+from dataclasses import dataclass
+
+from facemask.labels import Array
+from facemask.photos.decode import Photo, decode
+from facemask.photos.masks import NoFace, Overlay, draw_mask
+from facemask.photos.store import packed
+from facemask.sources.key_points import read_points
+from facemask.sources.tree import Broken, Entry, read
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One photo to read and what to make of it; `overlay` is drawn on the face whose key points lie in `landmarks`."""
+
+    entry: Entry
+    short_side: int
+    pixel_limit: int
+    kind: bytes
+    overlay: Overlay | None = None
+    landmarks: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Either `broken` is the reason, or the rest describes the photo; `data` is what the store holds of it."""
+
+    broken: str = ""
+    sha256: str = ""
+    width: int = 0
+    height: int = 0
+    stored_width: int = 0
+    stored_height: int = 0
+    synthetic: str = ""
+    data: bytes = b""
+
+
+def answer(task: Task) -> Answer:
+    try:
+        data = read(task.entry)
+        photo = decode(data, task.short_side, task.pixel_limit)
+    except Broken as error:
+        return Answer(broken=str(error))
+    pixels, synthetic = _with_mask(task, photo)
+    height, width = pixels.shape[:2]
+    digest = hashlib.sha256(data).hexdigest()
+    return Answer("", digest, photo.width, photo.height, width, height, synthetic, packed(pixels, task.kind))
+
+
+def _with_mask(task: Task, photo: Photo) -> tuple[Array, str]:
+    if task.overlay is None or task.landmarks is None:
+        return photo.pixels, ""
+    try:
+        points = read_points(task.landmarks) * (photo.pixels.shape[1] / photo.width)
+        return draw_mask(photo.pixels, points, task.overlay), task.overlay.placement
+    except (Broken, NoFace):  # left bare, which the table shows and the metrics count
+        return photo.pixels, ""

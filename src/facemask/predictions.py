@@ -1,0 +1,85 @@
+"""Prediction tables: a column photo, then one probability column a class (float32) of what the member predicts, and perhaps age.
+
+Tables are read by name: what else lies in the folder is not part of the run.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow
+
+from facemask.errors import UserError
+from facemask.labels import ATTRIBUTES, CLASSES
+
+JOINT_COLUMNS = tuple(f"p{index:02d}" for index in range(len(CLASSES)))
+ATTRIBUTE_COLUMNS = {name: tuple(f"{name}{code}" for code in range(len(words))) for name, words in ATTRIBUTES.items()}
+
+
+def predicts(table: pd.DataFrame, name: str) -> tuple[str, ...]:
+    """What a prediction table holds: ("joint",) or some of mask, gender, age.
+
+    Raises UserError for a table with only some columns of a distribution, or with none.
+    """
+    columns = {"joint": JOINT_COLUMNS, **ATTRIBUTE_COLUMNS}
+    held = []
+    for target, needed in columns.items():
+        lacking = [column for column in needed if column not in table]
+        if not lacking:
+            held.append(target)
+        elif len(lacking) < len(needed):
+            raise UserError(f"member {name} lacks column {', '.join(lacking)}; run `dvc repro -f oof@{name}` again")
+    if not held:
+        raise UserError(f"member {name} has no probability columns (p00..p17, mask0..2, gender0..1 or age0..2)")
+    return ("joint",) if "joint" in held else tuple(held)
+
+
+def lined_up(table: pd.DataFrame, name: str, photos: pd.DataFrame) -> pd.DataFrame:
+    """The member's rows in the order of `photos` (columns photo, split and, if there, fold).
+
+    Raises UserError naming the member if a photo is missing (and which fold it is of) or stands twice.
+    """
+    if "photo" not in table:
+        raise UserError(f"member {name} has no column photo; run `dvc repro -f oof@{name}` again")
+    repeated = table.loc[table["photo"].duplicated(), "photo"]
+    if len(repeated):
+        raise UserError(
+            f"member {name} holds {len(repeated)} photos twice, first {repeated.iloc[0]}; run `dvc repro -f oof@{name}` again"
+        )
+    missing = photos.loc[~photos["photo"].isin(table["photo"])]
+    if len(missing):
+        raise UserError(
+            f"member {name} lacks {len(missing)} of {len(photos)} photos{_whereabouts(missing)}, "
+            f"first {missing['photo'].iloc[0]}; run `dvc repro -f oof@{name}` again"
+        )
+    return table.set_index("photo").loc[photos["photo"]]
+
+
+def read_members(folder: Path, names: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """name -> <folder>/<name>.parquet. Raises UserError naming every member whose table is missing or unreadable."""
+    if not names:
+        raise UserError("params.yaml: model.members is empty; name at least one member")
+    missing = [name for name in names if not (folder / f"{name}.parquet").is_file()]
+    if missing:
+        raise UserError(
+            f"{folder} lacks the predictions of {', '.join(missing)}; run `dvc repro {' '.join(f'oof@{name}' for name in missing)}`"
+        )
+    return {name: read_table(folder / f"{name}.parquet") for name in names}
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A parquet table. Raises UserError if it is not there or is none."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing; run `dvc repro` for it")
+    try:
+        return pd.read_parquet(path)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path} is not a readable parquet file ({error}); remove it and run `dvc repro`") from error
+
+
+def _whereabouts(missing: pd.DataFrame) -> str:
+    folds = set(missing["fold"].dropna()) if "fold" in missing else set()
+    places = [f"fold {fold}" for fold in sorted(map(int, folds))]
+    if (missing["split"] == "eval").any():
+        places.append("the eval photos")
+    return f" ({', '.join(places)})" if places else ""

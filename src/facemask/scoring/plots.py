@@ -1,0 +1,222 @@
+"""The report's figures. Each function draws one from a table; render() makes a PNG whose bytes depend on nothing else."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from facemask.labels import ATTRIBUTES, CLASSES, Array
+from facemask.scoring.metrics import Reliability
+
+DPI = 120
+FEWEST = 10  # photos of a bin of confidence that is worth a dot
+BLUE, ORANGE, GREEN, GREY = "#3b78c2", "#d9822b", "#3f9c6b", "#8a94a3"
+LINES = (BLUE, ORANGE, GREEN, "#a05fc0", "#c0504d", "#5bb0c9", "#b0a030", GREY)
+
+
+def _theme(page: str, ink: str, rule: str) -> dict[Any, Any]:
+    return {
+        "figure.facecolor": page, "axes.facecolor": page, "savefig.facecolor": page,
+        "text.color": ink, "axes.labelcolor": ink, "xtick.color": ink, "ytick.color": ink, "axes.edgecolor": rule,
+        "grid.color": rule, "grid.linewidth": 0.6, "axes.axisbelow": True, "axes.spines.top": False,
+        "axes.spines.right": False, "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10,
+        "axes.titlelocation": "left", "legend.frameon": False, "image.cmap": "Blues",
+    }  # fmt: skip
+
+
+THEMES = {"light": _theme("#ffffff", "#1b1f24", "#d5dbe3"), "dark": _theme("#161a20", "#e6e9ee", "#3a424d")}
+
+
+def render(draw: Callable[[], Figure], theme: str = "light") -> bytes:
+    """PNG bytes in the "light" or "dark" theme."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(THEMES[theme])
+        mpl.rcParams["image.cmap"] = "Blues" if theme == "light" else "Blues_r"
+        figure = draw()
+        buffer = io.BytesIO()
+        # matplotlib writes its version into the file unless told not to
+        figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def confusion_matrix(counts: Array, names: Sequence[str]) -> Figure:
+    """Share of each true class (row) that was called each class (column)."""
+    size = 6.8 if len(names) > 6 else 3.4
+    figure = _figure(size, size * 0.95)
+    _heat(figure.add_subplot(), counts, names, "photos of this class called ...")
+    return figure
+
+
+def attribute_confusions(counts: Mapping[str, Array]) -> Figure:
+    """One matrix for mask, gender and age each."""
+    figure = _figure(8.4, 3.1)
+    for axes, (attribute, words) in zip(figure.subplots(1, 3), ATTRIBUTES.items(), strict=True):
+        _heat(axes, counts[attribute], words, "")
+        axes.set_title(attribute)
+    return figure
+
+
+def class_bars(table: pd.DataFrame) -> Figure:
+    """F1 of the 18 classes (errors.class_table), a colour for each mask class."""
+    figure = _figure(5.6, 4.6)
+    axes = figure.add_subplot()
+    place = np.arange(len(table))[::-1]
+    axes.barh(place, table["f1"].fillna(0), color=[(BLUE, ORANGE, GREEN)[index // 6] for index in range(len(table))])
+    for at, (f1, photos) in zip(place, table[["f1", "photos"]].itertuples(index=False), strict=True):
+        label = f"{f1:.2f}" if np.isfinite(f1) else "none"
+        axes.text((f1 if np.isfinite(f1) else 0) + 0.01, at, f"{label}  ({photos})", va="center", fontsize=8)
+    axes.set_yticks(place, table["meaning"])
+    axes.set(xlim=(0, 1.12), xlabel="F1 (number of photos)")
+    axes.grid(axis="x")
+    return figure
+
+
+def reliability_curve(parts: Mapping[str, Reliability]) -> Figure:
+    """How often the stack was right against how sure it was; on the diagonal it is as sure as it should be."""
+    figure = _figure(4.6, 4.2)
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
+    for colour, (name, each) in zip(LINES, parts.items(), strict=False):
+        shown = each.photos >= FEWEST
+        sure, right, photos = each.confidence[shown], each.accuracy[shown], each.photos[shown]
+        axes.plot(sure, right, color=colour, linewidth=1.5, label=f"{name}, ECE {each.error:.3f}")
+        axes.scatter(sure, right, s=8 + 120 * photos / each.photos.sum(), color=colour, zorder=3)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the called class", ylabel="share that was right")
+    axes.grid()
+    axes.legend(loc="upper left")
+    return figure
+
+
+def old_curve(parts: Mapping[str, pd.DataFrame]) -> Figure:
+    """Share called >=60 by years (errors.old_by_years)."""
+    figure = _figure(5.2, 3.4)
+    axes = figure.add_subplot()
+    names: list[str] = []
+    for table in parts.values():
+        names = table["years"].tolist() if len(table) > len(names) else names
+    for colour, (name, table) in zip(LINES, parts.items(), strict=False):
+        places = [names.index(years) for years in table["years"] if years in names]
+        values = table.loc[table["years"].isin(names), "called_old"]
+        axes.plot(places, values, color=colour, marker="o", label=name)
+    first_old = sum(int(name.split("-")[0].split(" ")[0]) < 60 for name in names)
+    axes.axvline(first_old - 0.5, color=GREY, linestyle="--", linewidth=1)
+    axes.text(first_old - 0.45, 1.02, "60 and more", fontsize=8, color=GREY)
+    axes.set_xticks(range(len(names)), names)
+    axes.set(ylim=(0, 1.1), xlabel="years", ylabel="share called >=60")
+    axes.grid(axis="y")
+    axes.legend(loc="upper left")
+    return figure
+
+
+def bars(table: pd.DataFrame, label: str, columns: Mapping[str, str], axis: str) -> Figure:
+    """Horizontal bars of shares 0..1: a group a row of the table, a bar a column (column -> legend)."""
+    figure = _figure(5.2, 0.9 + 0.26 * len(table) * (len(columns) + 0.6))
+    axes = figure.add_subplot()
+    place = np.arange(len(table))[::-1] * (len(columns) + 0.6)
+    for index, (colour, (column, legend)) in enumerate(zip(LINES, columns.items(), strict=False)):
+        values = table[column].fillna(0).to_numpy(np.float64)
+        axes.barh(place - index, values, height=0.9, color=colour, label=legend)
+        for at, value in zip(place - index, values, strict=True):
+            axes.text(value, at, f" {value:.1%}", va="center", fontsize=8)
+    axes.set_yticks(
+        place - (len(columns) - 1) / 2,
+        [f"{name} ({photos})" for name, photos in zip(table[label], table["photos"], strict=True)],
+    )
+    axes.set(xlim=(0, max(0.05, 1.18 * float(table[list(columns)].max().max()))), xlabel=axis)
+    axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
+    axes.grid(axis="x")
+    if len(columns) > 1:
+        figure.legend(loc="outside lower center", ncols=len(columns))
+    return figure
+
+
+def candidate_dots(table: pd.DataFrame, chosen: str) -> Figure:
+    """Macro F1 of every candidate with its 95 % interval (columns name, value, low, high), the chosen one in colour."""
+    figure = _figure(5.4, 1.0 + 0.24 * len(table))
+    axes = figure.add_subplot()
+    place = np.arange(len(table))[::-1]
+    for at, row in zip(place, table.to_dict("records"), strict=True):
+        colour = ORANGE if row["name"] == chosen else BLUE
+        axes.plot([row["low"], row["high"]], [at, at], color=colour, linewidth=1.5)
+        axes.plot(row["value"], at, "o", color=colour, markersize=5)
+    axes.set_yticks(place, table["name"])
+    axes.set(xlabel="out-of-fold macro F1, 95 % interval over persons")
+    axes.grid(axis="x")
+    return figure
+
+
+def agreement_heat(table: pd.DataFrame) -> Figure:
+    """Of each attribute, the share of photos on which two members agree (agreement.agreement)."""
+    groups = [(name, table[table["attribute"] == name]) for name in ATTRIBUTES if (table["attribute"] == name).any()]
+    figure = _figure(1.2 + 2.6 * len(groups), 3.0)
+    for axes, (attribute, pairs) in zip(np.atleast_1d(figure.subplots(1, len(groups))), groups, strict=True):
+        names = list(dict.fromkeys([*pairs["first"], *pairs["second"]]))
+        shares = np.eye(len(names))
+        for pair in pairs.to_dict("records"):
+            at = names.index(pair["first"]), names.index(pair["second"])
+            shares[at] = shares[at[::-1]] = pair["agree"]
+        _grid(axes, shares, names, "{:.2f}", low=float(shares.min()) - 0.1)
+        axes.set_title(attribute)
+    return figure
+
+
+def training_curves(curves: pd.DataFrame) -> Figure:
+    """Training loss by epoch (columns member, fold, epoch, loss): the mean over folds, and each fold faintly."""
+    figure = _figure(5.6, 3.2)
+    axes = figure.add_subplot()
+    for colour, (member, rows) in zip(LINES * 4, curves.groupby("member", sort=False), strict=False):
+        for _, fold in rows.groupby("fold"):
+            axes.plot(fold["epoch"], fold["loss"], color=colour, alpha=0.25, linewidth=0.8)
+        mean = rows.groupby("epoch")["loss"].mean()
+        axes.plot(mean.index, mean, color=colour, linewidth=1.8, marker="o", markersize=3, label=str(member))
+    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    axes.set(xlabel="epoch", ylabel="training loss")
+    axes.grid()
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
+    return figure
+
+
+def nothing(reason: str) -> Figure:
+    """A figure that says why there is none: every run writes the same files."""
+    figure = _figure(4.0, 1.0)
+    figure.text(0.5, 0.5, reason, ha="center", va="center", color=GREY)
+    return figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    """Inches. A canvas of its own: pyplot would keep every figure and ask for a display."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _heat(axes: Axes, counts: Array, names: Sequence[str], label: str) -> None:
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    _grid(axes, shares, names, "{:.0%}", low=0.0)
+    axes.set(xlabel=label or "called", ylabel="true")
+
+
+def _grid(axes: Axes, shares: Array, names: Sequence[str], form: str, low: float) -> None:
+    axes.imshow(shares, vmin=low, vmax=1)
+    colours = mpl.colormaps[mpl.rcParams["image.cmap"]]
+    small = len(names) > 6
+    for (row, column), value in np.ndenumerate(shares):
+        if value >= 0.005:
+            red, green, blue, _ = colours((value - low) / (1 - low))
+            ink = "#1b1f24" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "#ffffff"
+            text = form.format(value).removesuffix("%") if small else form.format(value)
+            axes.text(column, row, text, ha="center", va="center", fontsize=6.5 if small else 8.5, color=ink)
+    axes.set_xticks(range(len(names)), names, rotation=90 if small else 30, ha="center" if small else "right")
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(length=0, labelsize=7.5 if small else 8)
+    if small:
+        for border in range(6, len(CLASSES), 6):
+            axes.axhline(border - 0.5, color=ORANGE, linewidth=0.8)
+            axes.axvline(border - 0.5, color=ORANGE, linewidth=0.8)

@@ -1,0 +1,79 @@
+"""The competition's file: one class for each row of info.csv, in its order."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from facemask.errors import UserError
+from facemask.labels import CLASSES, Array
+from facemask.sources.competition import EVAL_LIST
+from facemask.sources.listing import read_csv
+from facemask.sources.tree import open_tree
+
+
+def read_info(root: Path) -> pd.Series:
+    """The ImageIDs of eval/info.csv in a competition tree, a folder or a zip file, in the file's order.
+
+    Raises UserError if there is no such tree or file, it has no column ImageID, or an ImageID stands twice or is empty.
+    """
+    tree = open_tree(root, "data.root")
+    tree = tree.beneath(tree.prefix_of(EVAL_LIST) or "")
+    images = pd.Series([line["ImageID"] for line in read_csv(tree, EVAL_LIST, ("ImageID",))], dtype="str")
+    bad = images[images.duplicated() | (images == "")]
+    if len(bad):
+        what = f"{bad.iloc[0]} twice" if bad.iloc[0] else "an empty ImageID"
+        raise UserError(f"{root}: {EVAL_LIST} holds {what}; fetch the competition's file again")
+    return images
+
+
+def build(images: pd.Series, predicted: pd.Series, fallback: int) -> pd.DataFrame:
+    """ImageID, ans (int64) for each of `images`; `predicted` holds classes by ImageID.
+
+    An image without a prediction (quarantined at ingest) gets the `fallback` class: the file must be complete.
+    Raises UserError for anything that `check` refuses.
+    """
+    answers = predicted.reindex(images.to_numpy()).fillna(fallback)
+    submission = pd.DataFrame({"ImageID": images.to_numpy(), "ans": answers.to_numpy().astype(np.int64)})
+    check(submission, images)
+    return submission
+
+
+def check(submission: pd.DataFrame, images: pd.Series) -> None:
+    """Raises UserError unless the table is `ImageID,ans` with info.csv's rows in its order and classes 0..17."""
+    if list(submission.columns) != ["ImageID", "ans"]:
+        raise UserError(
+            f"submission.csv must have the columns ImageID,ans, not {','.join(map(str, submission.columns))}"
+        )
+    written = submission["ImageID"]
+    if written.duplicated().any():
+        raise UserError(
+            f"submission.csv holds {written[written.duplicated()].iloc[0]} twice; every ImageID stands once"
+        )
+    if len(written) != len(images):
+        raise UserError(
+            f"submission.csv has {len(written)} rows and {EVAL_LIST} has {len(images)}; they must be the same"
+        )
+    differs = written.to_numpy() != images.to_numpy()
+    if differs.any():
+        row = int(differs.argmax())
+        raise UserError(
+            f"submission.csv row {row + 1} is {written.iloc[row]}, but {EVAL_LIST} has {images.iloc[row]} there; keep its order"
+        )
+    whole = pd.to_numeric(submission["ans"], errors="coerce")
+    bad = ~(whole.isin(range(len(CLASSES))))
+    if bad.any():
+        row = int(bad.to_numpy().argmax())
+        raise UserError(
+            f"submission.csv row {row + 1} ({written.iloc[row]}) has ans {submission['ans'].iloc[row]}; it must be 0..17"
+        )
+
+
+def class_counts(train: Array, submitted: Array) -> pd.DataFrame:
+    """Photos and shares of each class in the train labels and in the submission: a look at whether they agree."""
+    table = pd.DataFrame({"class": range(len(CLASSES)), "meaning": CLASSES})
+    for name, classes in (("train", train), ("submitted", submitted)):
+        counts = np.bincount(np.asarray(classes, dtype=np.int64), minlength=len(CLASSES))
+        table[name] = counts
+        table[f"{name}_share"] = counts / max(counts.sum(), 1)
+    return table

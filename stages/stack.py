@@ -1,0 +1,77 @@
+"""Stack the members' prediction tables: compare the candidates and write the chosen one's probabilities."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from facemask import params
+from facemask.ensemble.choice import Outcome, choose
+from facemask.ensemble.evidence import gather
+from facemask.errors import one_sentence
+from facemask.files import write_csv, write_json, write_parquet
+from facemask.folds import person_folds
+from facemask.predictions import JOINT_COLUMNS, read_members, read_table
+from facemask.scoring.scores import train_classes
+
+
+def main() -> None:
+    arguments = parse()
+    section, seed = params.section("stack"), params.section("seed")
+    photos = read_table(arguments.photos)
+    photos = photos[photos["split"].isin(["train", "eval"])].reset_index(drop=True)
+    evidence = gather(read_members(arguments.members_folder, params.section("model")["members"]), photos)
+    is_train = (photos["split"] == "train").to_numpy()
+    train = photos[is_train]
+    outcome = choose(
+        evidence.take(np.flatnonzero(is_train)),
+        train_classes(train),
+        train["person"].to_numpy(str),
+        (train["weight"] > 0).to_numpy(),
+        person_folds(train, section["folds"], seed, "stack"),
+        candidates=section["candidates"],
+        seed=seed,
+    )
+    probabilities = np.concatenate([outcome.honest, outcome.ensemble(evidence.take(np.flatnonzero(~is_train)))])
+    keys = pd.concat([train["photo"], photos.loc[~is_train, "photo"]], ignore_index=True)
+    table = pd.DataFrame(probabilities.astype(np.float32), columns=list(JOINT_COLUMNS))
+    table.insert(0, "photo", keys)
+    write_parquet(table, arguments.out)
+    write_json(summary(outcome), arguments.metrics)
+    write_csv(pd.json_normalize([asdict(entry) for entry in outcome.entries]), arguments.choice)
+    print(f"stack: {outcome.ensemble.name}. {outcome.reason}.")
+
+
+def summary(outcome: Outcome) -> dict[str, object]:
+    nested = outcome.nested
+    return {
+        "chosen": outcome.ensemble.name,
+        "reason": outcome.reason,
+        "nested": {
+            "macro_f1": nested["macro_f1"].value,
+            "error": nested["macro_f1"].error,
+            "low": nested["macro_f1"].low,
+            "high": nested["macro_f1"].high,
+            "accuracy": nested["accuracy"].value,
+        },
+        "candidates": {
+            entry.name: {"macro_f1": entry.macro_f1.value, "error": entry.macro_f1.error} for entry in outcome.entries
+        },
+    }
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--members-folder", type=Path, required=True, help="holds <member>.parquet")
+    parser.add_argument("--photos", type=Path, required=True, help="training table")
+    parser.add_argument("--out", type=Path, required=True, help="final probabilities (parquet)")
+    parser.add_argument("--metrics", type=Path, required=True, help="choice, reason and every candidate's score (json)")
+    parser.add_argument("--choice", type=Path, required=True, help="every candidate's score in full (csv)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    with one_sentence():
+        main()

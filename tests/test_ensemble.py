@@ -1,0 +1,196 @@
+"""Laws of stacking: evidence is refused by name, votes are distributions, the choice is honest, simple and repeatable."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from stacking_world import PALETTE, hide_eval, member_table, palette, photo_table, truth_of
+
+from facemask.draws import generator
+from facemask.ensemble.candidates import CANDIDATES, worth_trying
+from facemask.ensemble.choice import Outcome, choose
+from facemask.ensemble.correction import corrected, fit_correction
+from facemask.ensemble.crossfit import crossfit
+from facemask.ensemble.evidence import Evidence, gather
+from facemask.ensemble.simplex import simplex_weights
+from facemask.ensemble.votes import hard_vote, soft_vote
+from facemask.errors import UserError
+from facemask.folds import person_folds
+from facemask.labels import CLASSES
+from facemask.predictions import JOINT_COLUMNS
+from facemask.scoring.metrics import macro_f1
+
+TABLE = photo_table(60, 40)
+PHOTOS = hide_eval(TABLE)
+TRUTH = truth_of(TABLE)
+TRAIN = np.flatnonzero(TABLE["split"] == "train")
+EVAL = np.flatnonzero(TABLE["split"] == "eval")
+PERSONS = TABLE["person"].to_numpy(str)
+
+
+@pytest.fixture(scope="module")
+def evidence() -> Evidence:
+    return gather(palette(TABLE, PHOTOS["photo"]), PHOTOS)
+
+
+def chosen(evidence: Evidence, candidates: list[str], usable: np.ndarray | None = None) -> Outcome:
+    usable = np.ones(len(TRAIN), dtype=bool) if usable is None else usable
+    fold = person_folds(TABLE.iloc[TRAIN], 4, 3, "stack")
+    return choose(evidence.take(TRAIN), TRUTH[TRAIN], PERSONS[TRAIN], usable, fold, candidates=candidates, seed=3)
+
+
+@pytest.fixture(scope="module")
+def outcome(evidence: Evidence) -> Outcome:
+    return chosen(evidence, list(CANDIDATES))
+
+
+def test_every_candidate_is_scored_and_the_ensemble_beats_its_joint_member(
+    evidence: Evidence, outcome: Outcome
+) -> None:
+    assert {entry.name.removesuffix("+prior") for entry in outcome.entries} == set(CANDIDATES)
+    stacked = macro_f1(TRUTH[EVAL], outcome.ensemble(evidence.take(EVAL)).argmax(1))
+    alone = macro_f1(TRUTH[EVAL], evidence.joints[EVAL, 0].argmax(1))
+    assert stacked > alone + 0.05
+
+
+def test_probabilities_are_distributions(evidence: Evidence, outcome: Outcome) -> None:
+    for values in (outcome.honest, outcome.ensemble(evidence.take(EVAL)), soft_vote(evidence), hard_vote(evidence)):
+        assert values.shape[1] == len(CLASSES)
+        assert (values >= 0).all()
+        np.testing.assert_allclose(values.sum(1), 1, atol=1e-5)
+
+
+def test_the_choice_is_the_simplest_within_one_standard_error(outcome: Outcome) -> None:
+    names = [entry.name for entry in outcome.entries]
+    within = [entry.name for entry in outcome.entries if entry.behind <= entry.behind_error]
+    assert outcome.ensemble.name == within[0]
+    assert names.index(outcome.ensemble.name) <= names.index(max(outcome.entries, key=lambda e: e.macro_f1.value).name)
+    assert sum(entry.chosen_in_folds for entry in outcome.entries) == 4
+
+
+def test_it_comes_out_the_same_twice(evidence: Evidence, outcome: Outcome) -> None:
+    again = chosen(evidence, list(CANDIDATES))
+    assert again.honest.tobytes() == outcome.honest.tobytes()
+    assert again.ensemble(evidence).tobytes() == outcome.ensemble(evidence).tobytes()
+    assert again.entries == outcome.entries
+
+
+def test_honest_predictions_never_saw_their_own_person() -> None:
+    """Wrong labels of one fold change the models of the others, never what was learned without it."""
+    evidence = gather(palette(TABLE, PHOTOS["photo"]), PHOTOS).take(TRAIN)
+    fold = person_folds(TABLE.iloc[TRAIN], 4, 3, "stack")
+    usable = np.ones(len(TRAIN), dtype=bool)
+    poisoned = np.where(fold == 0, (TRUTH[TRAIN] + 7) % 18, TRUTH[TRAIN])
+    clean, dirty = (
+        crossfit(["logistic"], evidence, labels, usable, fold, 3)["logistic"] for labels in (TRUTH[TRAIN], poisoned)
+    )
+    np.testing.assert_array_equal(clean.outer[fold == 0], dirty.outer[fold == 0])
+    np.testing.assert_array_equal(clean.inner[0][fold != 0], dirty.inner[0][fold != 0])
+    assert not np.allclose(clean.outer[fold != 0], dirty.outer[fold != 0])
+    assert np.isnan(clean.inner[0][fold == 0]).all()
+
+
+def test_dropped_photos_are_predicted_but_teach_nothing(evidence: Evidence) -> None:
+    usable = np.ones(len(TRAIN), dtype=bool)
+    usable[:70] = False
+    spoiled = TRUTH.copy()
+    fold = person_folds(TABLE.iloc[TRAIN], 4, 3, "stack")
+    spoiled[TRAIN[:70]] = (spoiled[TRAIN[:70]] + 5) % 18
+    first, second = (
+        choose(evidence.take(TRAIN), truth[TRAIN], PERSONS[TRAIN], usable, fold, candidates=["logistic"], seed=3)
+        for truth in (TRUTH, spoiled)
+    )
+    np.testing.assert_array_equal(first.honest, second.honest)
+    assert len(first.honest) == len(TRAIN)
+
+
+def test_a_single_joint_member_is_its_own_ensemble() -> None:
+    table = member_table(TABLE, PHOTOS["photo"], ("joint",), "nfnet")
+    evidence = gather({"nfnet": table}, PHOTOS)
+    assert worth_trying(list(CANDIDATES), evidence) == ["soft_vote"]
+    np.testing.assert_allclose(soft_vote(evidence), table[list(JOINT_COLUMNS)].to_numpy(), atol=1e-5)
+
+
+def test_members_of_one_attribute_each_have_no_votes_to_count() -> None:
+    tables = {name: member_table(TABLE, PHOTOS["photo"], (name,), name) for name in ("mask", "gender", "age")}
+    names = worth_trying(list(CANDIDATES), gather(tables, PHOTOS))
+    assert names == ["soft_vote", "logistic", "knn", "svm", "forest", "xgboost"]
+
+
+@pytest.mark.parametrize(
+    ("members", "complaint"),
+    [
+        (["effnet_age"], "nothing predicts mask and gender"),
+        (["effnet_mask", "effnet_gender"], "nothing predicts age"),
+        ([], "model.members is empty"),
+    ],
+)
+def test_members_that_leave_an_attribute_open_are_refused(members: list[str], complaint: str) -> None:
+    tables = {name: member_table(TABLE, PHOTOS["photo"], PALETTE[name], name) for name in members}
+    with pytest.raises(UserError, match=complaint):
+        gather(tables, PHOTOS)
+
+
+def test_faulty_tables_are_refused_by_name() -> None:
+    good = member_table(TABLE, PHOTOS["photo"], ("joint",), "nfnet")
+    holes = good.copy()
+    holes.loc[4, "p03"] = np.nan
+    large = good.copy()
+    large.loc[2, "p00"] += 1
+    faults = {
+        "lacks 1 of .* photos \\(fold 0\\), first competition/train": good.iloc[1:],
+        "fold 1": good[(PHOTOS["fold"] != 1).fillna(True).to_numpy()],
+        "the eval photos": good[: len(TRAIN)],
+        "twice": pd.concat([good, good[:1]]),
+        "p00..p17 is not a finite number for 1 photos, first competition/train": holes,
+        "does not sum to 1": large,
+        "lacks column p03": good.drop(columns="p03"),
+        "no probability columns": good[["photo"]],
+        "no column photo": good.drop(columns="photo"),
+    }
+    for complaint, table in faults.items():
+        with pytest.raises(UserError, match=f"member nfnet.*{complaint}"):
+            gather({"nfnet": table}, PHOTOS)
+
+
+def test_ages_that_are_no_number_are_refused() -> None:
+    tables = palette(TABLE, PHOTOS["photo"])
+    tables["beit_age"].loc[0, "age"] = np.inf
+    with pytest.raises(UserError, match="member beit_age: age"):
+        gather(tables, PHOTOS)
+
+
+def test_unknown_candidates_are_refused(evidence: Evidence) -> None:
+    for wanted in (["soft_vote", "magic"], []):
+        with pytest.raises(UserError, match=r"stack\.candidates"):
+            worth_trying(wanted, evidence)
+
+
+def test_weights_lie_on_the_simplex_and_follow_the_better_member() -> None:
+    chance = generator(0, "test", "simplex")
+    truth = chance.integers(3, size=600)
+    good, poor = (np.exp(scale * np.eye(3)[truth] + chance.normal(size=(600, 3))) for scale in (3.0, 0.2))
+    pool = np.stack([values / values.sum(1, keepdims=True) for values in (good, poor)], axis=1)
+    weights = simplex_weights(pool, truth)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[0] > weights[1] > 0
+
+
+def test_correction_calls_a_rare_class_more_often_and_never_hurts_where_it_was_learned() -> None:
+    chance = generator(0, "test", "correction")
+    truth = chance.choice(18, size=4000, p=np.where(np.arange(18) % 3 == 2, 1, 8) / (6 + 12 * 8))
+    logits = 1.5 * np.eye(18)[truth] + chance.normal(size=(4000, 18)) - 1.0 * (np.arange(18) % 3 == 2)
+    plain = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    factors = fit_correction(plain, truth)
+    adjusted = corrected(plain, factors)
+    assert macro_f1(truth, adjusted.argmax(1)) >= macro_f1(truth, plain.argmax(1))
+    assert (adjusted.argmax(1) % 3 == 2).sum() > (plain.argmax(1) % 3 == 2).sum()
+
+
+def test_a_class_that_a_fold_lacks_gets_no_probability() -> None:
+    young = TABLE["age"].to_numpy() < 60
+    rows = TRAIN[young[TRAIN]]
+    evidence = gather(palette(TABLE, PHOTOS["photo"]), PHOTOS)
+    for name in ("logistic", "svm", "knn", "forest", "xgboost"):
+        values = CANDIDATES[name](evidence.take(rows), TRUTH[rows], generator(0, "test", name))(evidence.take(EVAL))
+        assert values[:, 2::3].max() == 0
+        np.testing.assert_allclose(values.sum(1), 1, atol=1e-5)

@@ -1,0 +1,127 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from imports import modules_of
+
+from facemask.params import section
+
+STAGES = {
+    name: stage.get("do", stage)
+    for file in ("dvc.yaml", "drawn/dvc.yaml")
+    for name, stage in yaml.safe_load(Path(file).read_text())["stages"].items()
+}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_names_every_module_it_imports_and_no_other(name):
+    declared = [path for path in STAGES[name]["deps"] if path.startswith("src/")]
+    assert declared == modules_of(Path(f"stages/{name}.py")), "write exactly these into dvc.yaml"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_declares_every_section_it_reads(name):
+    script = Path(f"stages/{name}.py").read_text()
+    declared = {str(key).split(".")[0] for key in STAGES[name]["params"]}
+    for key in ("seed", "folds", "draw", "ingest", "relabel", "fix_labels", "resample", "training", "stack", "report"):
+        if f'"{key}"' in script and f'section("{key}")' in script:
+            assert key in declared
+
+
+def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        command, cwd=folder, shell=True, text=True, capture_output=True, env=os.environ | {"PATH": path} | environment
+    )
+
+
+def succeeds(command: str, folder: Path) -> str:
+    done = run(command, folder)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """A clone of the working tree in which the whole pipeline ran at scale=smoke."""
+    folder = tmp_path_factory.mktemp("clone") / "repository"
+    files = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], text=True, capture_output=True, check=True
+    ).stdout.splitlines()
+    for file in files:
+        if Path(file).exists():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, folder / file)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    succeeds("git init -q && git add -A && git -c user.name=t -c user.email=t@t commit -qm start", folder)
+    succeeds("python -m facemask.params scale=smoke && python -m facemask.repro", folder)
+    succeeds("git add -A && git -c user.name=t -c user.email=t@t commit -qm run", folder)
+    return folder
+
+
+def test_the_submission_has_the_rows_and_the_order_of_info_csv(clone):
+    submission = pd.read_csv(clone / "submission.csv")
+    info = pd.read_csv(clone / "data/drawn/competition/eval/info.csv")
+    assert list(submission.columns) == ["ImageID", "ans"]
+    assert list(submission["ImageID"]) == list(info["ImageID"])
+    assert submission["ans"].between(0, 17).all()
+
+
+def test_scores_name_every_member(clone):
+    scores = json.loads((clone / "metrics/scores.json").read_text())
+    for part in ("oof", "public", "private"):
+        assert 0 <= scores[part]["macro_f1"] <= 1
+        assert 0 <= scores[part]["accuracy"] <= 1
+    assert set(section("model")["members"]) <= set(scores["members"])
+    assert "baseline" in scores
+
+
+def test_a_second_repro_runs_nothing(clone):
+    assert "Running stage" not in succeeds("dvc repro", clone)
+
+
+def test_resample_reruns_what_follows_and_nothing_before(clone):
+    succeeds("python -m facemask.params scale=smoke resample.old_mean=3", clone)
+    stale = set(json.loads(run("dvc status --json", clone).stdout))
+    succeeds("python -m facemask.params scale=smoke", clone)
+    assert "resample" in stale
+    assert not {"fix_labels", "ingest@competition"} & stale
+
+
+def test_a_recipe_change_retrains_that_member_alone(clone):
+    succeeds("python -m facemask.params scale=smoke members.nfnet.lr=0.0005", clone)
+    stale = set(json.loads(run("dvc status --json", clone).stdout))
+    succeeds("python -m facemask.params scale=smoke", clone)
+    assert {stage for stage in stale if stage.startswith("train@")} == {"train@nfnet-0", "train@nfnet-1"}
+
+
+def test_a_new_view_predicts_anew_and_trains_nothing(clone):
+    succeeds("python -m facemask.params scale=smoke 'views.nfnet=[plain]'", clone)
+    stale = set(json.loads(run("dvc status --json", clone).stdout))
+    succeeds("python -m facemask.params scale=smoke", clone)
+    assert stale == {"oof@nfnet"}
+
+
+def test_an_experiment_with_one_model_trains_and_stacks_it_alone(clone):
+    printed = succeeds("dvc exp run -S scale=smoke -S model=nfnet -n alone", clone)
+    assert "train@" not in printed.replace("train@nfnet", ""), "no other member is trained"
+    scores = json.loads((clone / "metrics/scores.json").read_text())
+    assert set(scores["members"]) == {"nfnet"}
+    assert "macro_f1" in succeeds("dvc metrics diff", clone)
+    assert "alone" in succeeds("dvc exp show --csv", clone)
+
+
+def test_a_missing_tree_is_one_sentence_and_leaves_nothing(clone):
+    succeeds("python -m facemask.params scale=smoke data=competition data.root=nowhere", clone)
+    done = run("python stages/ingest.py --source competition --tree nowhere --table t --pixels p --quarantine q --metrics m", clone)
+    succeeds("python -m facemask.params scale=smoke", clone)
+    assert done.returncode != 0
+    assert "nowhere" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not [name for name in ("t", "p", "q", "m") if (clone / name).exists()]

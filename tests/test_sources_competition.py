@@ -1,0 +1,135 @@
+import pytest
+from photo_trees import STEMS, competition, jpeg, write, zipped
+
+from facemask.errors import UserError
+from facemask.sources.competition import list_photos
+from facemask.sources.tree import open_tree
+
+FIRST = "000000_male_Asian_20"
+
+
+def listed(root, files, zip_it=False):
+    if zip_it:
+        zipped(root / "t.zip", files)
+        return list_photos(open_tree(root / "t.zip", "data.root"))
+    write(root / "tree", files)
+    return list_photos(open_tree(root / "tree", "data.root"))
+
+
+@pytest.mark.parametrize("zip_it", [False, True])
+def test_labels_are_those_of_train_csv_and_of_the_file_name(tmp_path, zip_it):
+    photos = listed(tmp_path, competition(), zip_it).photos
+    person = photos[photos["person"] == FIRST]
+    assert dict(zip(person["file"], person["mask"], strict=True)) == {f"{stem}.jpg": {"incorrect_mask": 1, "normal": 2}.get(stem, 0) for stem in STEMS}  # fmt: skip
+    assert (person["gender"] == 0).all()
+    assert (person["age"] == 20).all()
+    assert (person["split"] == "train").all()
+    assert person["photo"].iloc[0] == f"competition/train/images/{FIRST}/incorrect_mask.jpg"
+    assert list(person["file"]) == sorted(person["file"])
+
+
+def test_eval_follows_info_csv_and_knows_nothing(tmp_path):
+    files = competition(evals=5)
+    names = [line.split(",")[0] for line in files["eval/info.csv"].splitlines()[1:]][::-1]
+    files["eval/info.csv"] = "ImageID,ans\n" + "".join(f"{name},0\n" for name in names)
+    files["eval/images/stranger.jpg"] = jpeg(5)
+    listing = listed(tmp_path, files)
+    rows = listing.photos[listing.photos["split"] == "eval"]
+    assert list(rows["file"]) == names
+    assert rows[["person", "mask", "gender", "age"]].isna().all(axis=None)
+    assert any("1 files of eval/images/" in note for note in listing.notes)
+
+
+def test_the_folder_is_the_person_and_other_endings_are_found(tmp_path):
+    files = competition(persons=1)
+    files["train/train.csv"] = "id,gender,race,age,path\n001498,female,Asian,59,001498_female_Asian_59\n001498-1,male,Asian,23,001498-1_male_Asian_23\n"
+    for folder in ("001498_female_Asian_59", "001498-1_male_Asian_23"):
+        endings = dict(zip(STEMS, (".jpg", ".jpeg", ".png", ".JPG", ".jpg", ".PNG", ".jpeg"), strict=True))
+        files |= {f"train/images/{folder}/{stem}{ending}": jpeg() for stem, ending in endings.items()}
+        files[f"train/images/{folder}/._mask1.jpg"] = b"\0\5\x16\7"
+    listing = listed(tmp_path, files)
+    train = listing.photos[listing.photos["split"] == "train"]
+    assert train.groupby("person").size().to_dict() == {"001498_female_Asian_59": 7, "001498-1_male_Asian_23": 7}
+    assert train.groupby("mask").size().to_dict() == {0: 10, 1: 2, 2: 2}
+    assert list(train["person"].unique()) == ["001498_female_Asian_59", "001498-1_male_Asian_23"]
+
+
+def test_six_or_eight_photos_are_told_and_kept(tmp_path):
+    files = competition()
+    del files[f"train/images/{FIRST}/mask3.jpg"]
+    files["train/images/000001_female_Asian_27/mask1.png"] = jpeg()
+    listing = listed(tmp_path, files)
+    assert listing.photos["person"].value_counts().loc[[FIRST, "000001_female_Asian_27"]].tolist() == [6, 8]
+    assert [note.split(";")[0] for note in listing.notes] == [
+        f"{FIRST} has 6 photos, not 7",
+        "000001_female_Asian_27 has 8 photos, not 7",
+    ]
+
+
+def test_what_is_no_photo_of_a_person_is_refused_by_name(tmp_path):
+    files = competition() | {f"train/images/{FIRST}/selfie.jpg": jpeg(), f"train/images/{FIRST}/mask1.gif": b"GIF"}
+    refused = dict(listed(tmp_path, files).refused)
+    assert set(refused) == {f"train/images/{FIRST}/selfie.jpg", f"train/images/{FIRST}/mask1.gif"}
+
+
+def test_paths_of_the_lists_that_lead_out_are_refused(tmp_path):
+    write(tmp_path, {"secret/mask1.jpg": jpeg(), "secret.jpg": jpeg()})
+    files = competition()
+    files["train/train.csv"] += "000009,male,Asian,30,../../../secret\n"
+    files["eval/info.csv"] += "../../../secret.jpg,0\n/etc/passwd,0\n"
+    listing = listed(tmp_path, files)
+    assert {path for path, _ in listing.refused} == {
+        "train/images/../../../secret",
+        "eval/images/../../../secret.jpg",
+        "eval/images//etc/passwd",
+    }
+    assert all("leads out of the tree" in reason for _, reason in listing.refused)
+    assert not listing.photos["path"].str.contains("secret").any()
+
+
+def test_a_photo_that_info_csv_lists_and_is_not_there_is_told(tmp_path):
+    files = competition(evals=3)
+    gone = next(path for path in files if path.startswith("eval/images/"))
+    del files[gone]
+    assert dict(listed(tmp_path, files).refused) == {gone: "missing: eval/info.csv lists it"}
+
+
+def test_the_layout_may_begin_deeper(tmp_path):
+    listing = listed(tmp_path, {f"input/data/{path}": content for path, content in competition().items()}, zip_it=True)
+    assert len(listing.refused) == 0
+    assert listing.photos["photo"].iloc[0].startswith("competition/train/images/")
+
+
+def without(path):
+    return lambda files: {name: content for name, content in files.items() if not name.startswith(path)}
+
+
+def with_text(path, old, new):
+    return lambda files: files | {path: files[path].replace(old, new)}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (without("train/train.csv"), r"has no train/train\.csv; set data\.root"),
+        (without("eval/info.csv"), r"has no eval/info\.csv; set data\.root"),
+        (without("eval/images"), r"eval/images/ has none of the photos"),
+        (without(f"train/images/{FIRST}"), rf"train/images/{FIRST} has no photos"),
+        (with_text("train/train.csv", "gender", "sex"), r"train\.csv has no column 'gender'"),
+        (with_text("eval/info.csv", "ImageID", "name"), r"info\.csv has no column 'ImageID'"),
+        (with_text("train/train.csv", ",male,", ",man,"), rf"gender 'man' of '{FIRST}' is not known"),
+        (with_text("train/train.csv", "Asian,20,", "Asian,old,"), rf"age 'old' of '{FIRST}' is not known"),
+        (with_text("train/train.csv", "Asian,20,", "Asian,20,20,"), r"line 2: 6 fields, not 5"),
+        (with_text("train/train.csv", "000000,male", '"000000,male'), r"not a csv"),
+        (lambda files: files | {"train/train.csv": "id,gender,race,age,path\n"}, r"lists nobody"),
+        (lambda files: files | {"train/train.csv": ""}, r"is empty"),
+        (lambda files: files | {"eval/info.csv": "ImageID,ans\n"}, r"lists no photo"),
+        (lambda files: files | {"train/train.csv": b"\xff\xfe\x00\xd8\x80"}, r"is not text in UTF-8"),
+        (lambda files: files | {"train/train.csv": files["train/train.csv"] + f"1,male,Asian,20,{FIRST}\n"}, r"stands twice"),
+        (lambda files: files | {"eval/info.csv": files["eval/info.csv"] * 2}, r"stands twice|no column"),
+    ],
+)  # fmt: skip
+def test_what_a_user_can_get_wrong_is_one_sentence(tmp_path, change, sentence):
+    with pytest.raises(UserError, match=sentence) as caught:
+        listed(tmp_path, change(competition()))
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+from photo_trees import all_age_faces, face_points, jpeg, medical_masks, write, zipped
+
+from facemask.errors import UserError
+from facemask.sources import all_age_faces as aaf
+from facemask.sources import folders
+from facemask.sources import medical_masks as medical
+from facemask.sources.key_points import read_points
+from facemask.sources.tree import Broken, Entry, open_tree
+
+TYPES = {1: "not_wear", 2: "incorrect", 3: "incorrect", 4: "wear"}
+
+
+def tree_of(root, files, zip_it=False):
+    if zip_it:
+        zipped(root / "t.zip", files)
+        return open_tree(root / "t.zip", "data.some")
+    write(root / "tree", files)
+    return open_tree(root / "tree", "data.some")
+
+
+@pytest.mark.parametrize("zip_it", [False, True])
+def test_all_age_faces_tells_gender_by_serial_and_age_by_name(tmp_path, zip_it):
+    listing = aaf.list_photos(tree_of(tmp_path, all_age_faces(), zip_it))
+    photos = listing.photos
+    assert photos[["person", "gender", "age"]].values.tolist() == [
+        ["00001A20", 1, 20],
+        ["00002A71", 1, 71],
+        ["07381A05", 0, 5],
+        ["13321A60", 0, 60],
+    ]
+    assert (photos["mask"] == 2).all()
+    assert (photos["split"] == "extra").all()
+    assert list(listing.landmarks) == list(photos["photo"])
+    assert listing.notes == []
+
+
+def test_all_age_faces_reports_what_the_image_sets_contradict(tmp_path):
+    files = all_age_faces()
+    sets = "All-Age-Faces Dataset/image sets/train.txt"
+    files[sets] = files[sets].replace("00001A20.jpg 0", "00001A20.jpg 1") + "00077A33.jpg 0\n"
+    del files["All-Age-Faces Dataset/key points/00002A71.txt"]
+    files["All-Age-Faces Dataset/original images/portrait.jpg"] = jpeg()
+    listing = aaf.list_photos(tree_of(tmp_path, files))
+    assert listing.photos["gender"].iloc[0] == 1
+    assert [note[:30] for note in listing.notes] == [
+        "1 faces have another gender in",
+        "0 photos stand in no image set",
+        "1 photos have no key points: t",
+    ]
+    assert [path for path, _ in listing.refused] == ["original images/portrait.jpg"]
+
+
+def test_all_age_faces_without_originals_uses_the_aligned_ones_without_key_points(tmp_path):
+    files = {path.replace("original images", "aglined faces"): content for path, content in all_age_faces().items()}
+    listing = aaf.list_photos(tree_of(tmp_path, files))
+    assert len(listing.photos) == 4
+    assert listing.landmarks == {}
+
+
+def test_key_points_are_49_finite_pairs(tmp_path):
+    write(tmp_path, {"good.txt": "\n".join(f"{x} {y}" for x, y in face_points())})
+    assert np.allclose(read_points(Entry(str(tmp_path / "good.txt"))), face_points())
+    for name, text in {"short": "1 2\n" * 48, "words": "a b\n" * 49, "nan": "nan 1\n" * 49, "three": "1 2 3\n" * 49}.items():
+        write(tmp_path, {f"{name}.txt": text})
+        with pytest.raises(Broken):
+            read_points(Entry(str(tmp_path / f"{name}.txt")))
+
+
+@pytest.mark.parametrize("zip_it", [False, True])
+def test_medical_masks_maps_the_type_as_the_parameter_says(tmp_path, zip_it):
+    tree = tree_of(tmp_path, medical_masks(), zip_it)
+    photos = medical.list_photos(tree, TYPES).photos
+    assert photos["mask"].tolist() == [2, 1, 1, 0] * 2
+    assert photos["gender"].tolist() == [0] * 4 + [1] * 4
+    assert photos["age"].tolist() == [30] * 4 + [31] * 4
+    assert photos["person"].tolist() == ["000000"] * 4 + ["000001"] * 4 or photos["person"].nunique() == 2
+    reverse = medical.list_photos(tree, {1: "wear", 2: "incorrect", 3: "incorrect", 4: "not_wear"}).photos
+    assert reverse["mask"].tolist() == [0, 1, 1, 2] * 2
+
+
+def test_medical_masks_leaves_open_what_csv_and_name_contradict(tmp_path):
+    files = medical_masks()
+    table = files["df_part_1.csv"]
+    table = table.replace("0,1,0,MALE,30,", "0,1,0,FEMALE,55,").replace("1,2,0,MALE,30,", "1,2,0,NONE,30,")
+    files["df_part_1.csv"] = table + "99,1,7,MALE,40,000099_1_7_MALE_40.jpg,0.1\n"
+    files["images/000100_4_8_FEMALE_22_copy.jpg"] = jpeg(100)
+    files["images/000101_9_8_FEMALE_22.jpg"] = jpeg(101)
+    files["images/holiday.jpg"] = jpeg(102)
+    files["images/000102_1_9_-_.jpg"] = jpeg(103)
+    listing = medical.list_photos(tree_of(tmp_path, files), TYPES)
+    photos = listing.photos.set_index("file")
+    assert photos.iloc[0][["gender", "age"]].isna().all()
+    assert photos["gender"].isna().iloc[1]
+    assert photos["age"].iloc[1] == 30
+    assert photos.loc["000100_4_8_FEMALE_22_copy.jpg", ["mask", "gender", "age"]].tolist() == [0, 1, 22]
+    assert photos.loc["000102_1_9_-_.jpg", ["gender", "age"]].isna().all()
+    reasons = dict(listing.refused)
+    assert "TYPE" in reasons["images/000101_9_8_FEMALE_22.jpg"]
+    assert "in no df_part csv" in reasons["images/holiday.jpg"]
+    assert reasons["000099_1_7_MALE_40.jpg"].startswith("missing")
+    assert any("contradict each other on GENDER" in note for note in listing.notes)
+
+
+def test_medical_masks_refuses_a_type_parameter_that_is_no_mask(tmp_path):
+    with pytest.raises(UserError, match=r"ingest\.medical_types\.4 is 'on'"):
+        medical.list_photos(tree_of(tmp_path, medical_masks()), TYPES | {4: "on"})
+
+
+def test_folders_takes_any_tree_and_leaves_unknown_what_is_not_said(tmp_path):
+    files = {"a/one.JPG": jpeg(1), "a/two words.png": jpeg(2), "b/셋.webp": jpeg(3), "b/notes.txt": "no photo"}
+    files["faces.csv"] = 'file,gender,age,mask\na/one.JPG,female,33,\n"a/two words.png",,,wear\ngone.jpg,male,1,\n../x.jpg,,,\n'
+    listing = folders.list_photos(tree_of(tmp_path, files))
+    photos = listing.photos.set_index("file")
+    assert list(photos.index) == ["one.JPG", "two words.png", "셋.webp"]
+    assert photos.loc["one.JPG", ["gender", "age"]].tolist() == [1, 33]
+    assert photos["mask"].isna().tolist() == [True, False, True]
+    assert photos["gender"].isna().tolist() == [False, True, True]
+    assert dict(listing.refused) == {
+        "gone.jpg": "missing: the csv lists it",
+        "../x.jpg": "the csv gives a path that leads out of the tree",
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"a.txt": ""}, "has no photo"),
+        ({"a.jpg": b"x", "f.csv": "name,age\na.jpg,1\n"}, "has no column 'file'"),
+        ({"a.jpg": b"x", "f.csv": "file,age\na.jpg,old\n"}, "the age 'old'; write whole years"),
+        ({"a.jpg": b"x", "f.csv": "file,mask\na.jpg,yes\n"}, "the mask 'yes'; write wear, incorrect, not_wear"),
+        ({"a.jpg": b"x", "f.csv": "file\na.jpg\n", "g.csv": "file\na.jpg\n"}, "has 2 csv files"),
+    ],
+)
+def test_folders_says_in_one_sentence_what_is_wrong(tmp_path, files, sentence):
+    with pytest.raises(UserError, match=sentence):
+        folders.list_photos(tree_of(tmp_path, files))
+
+
+@pytest.mark.parametrize("list_photos", [aaf.list_photos, lambda tree: medical.list_photos(tree, TYPES)])
+def test_an_empty_external_tree_is_one_sentence(tmp_path, list_photos):
+    with pytest.raises(UserError, match="or to null"):
+        list_photos(tree_of(tmp_path, {"readme.txt": "nothing"}))

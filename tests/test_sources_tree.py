@@ -1,0 +1,141 @@
+import os
+import zipfile
+
+import pytest
+from photo_trees import write, zipped
+
+from facemask.errors import UserError
+from facemask.sources.tree import Broken, open_tree, read, stamp
+
+
+def opened(path):
+    return open_tree(path, "data.root")
+
+
+def test_folder_and_zip_of_the_same_files_read_the_same(tmp_path):
+    files = {"a/b.jpg": b"one", "c d.png": b"two", "한글/사진.jpg": b"three", "new\nline.jpg": b"four"}
+    write(tmp_path / "folder", files)
+    for name, compression in (("s.zip", zipfile.ZIP_STORED), ("d.zip", zipfile.ZIP_DEFLATED)):
+        zipped(tmp_path / name, files, compression)
+        trees = [opened(tmp_path / "folder"), opened(tmp_path / name)]
+        contents = [{path: read(entry) for path, entry in tree.entries.items()} for tree in trees]
+        assert contents[0] == contents[1] == files
+        assert list(contents[0]) == sorted(files)
+
+
+def test_what_operating_systems_leave_is_passed_over_and_counted(tmp_path):
+    junk = {"a/._b.jpg": b"", "Thumbs.db": b"", "__MACOSX/a/b.jpg": b"", ".DS_Store": b"", ".ipynb_checkpoints/b.jpg": b""}
+    write(tmp_path / "folder", {"a/b.jpg": b"x"} | junk)
+    zipped(tmp_path / "t.zip", {"a/b.jpg": b"x"} | junk)
+    for tree in (opened(tmp_path / "folder"), opened(tmp_path / "t.zip")):
+        assert list(tree.entries) == ["a/b.jpg"]
+        assert tree.ignored == len(junk)
+        assert tree.refused == []
+
+
+def test_no_link_leads_out_of_a_folder(tmp_path):
+    write(tmp_path, {"secret.jpg": b"secret", "tree/a.jpg": b"a"})
+    root = tmp_path / "tree"
+    (root / "out.jpg").symlink_to(tmp_path / "secret.jpg")
+    (root / "up").symlink_to(tmp_path)
+    (root / "loop").symlink_to(root)
+    (root / "nowhere.jpg").symlink_to(root / "gone.jpg")
+    (root / "inside.jpg").symlink_to(root / "a.jpg")
+    os.mkfifo(root / "pipe.jpg")
+    tree = opened(root)
+    assert sorted(tree.entries) == ["a.jpg", "inside.jpg"]
+    reasons = dict(tree.refused)
+    assert "leads out" in reasons["out.jpg"]
+    assert "leads out" in reasons["up"]
+    assert "a symbolic link to a folder" in reasons["loop"]
+    assert "to nothing" in reasons["nowhere.jpg"]
+    assert reasons["pipe.jpg"] == "not a regular file"
+
+
+def test_a_tree_that_is_itself_a_link_is_followed(tmp_path):
+    write(tmp_path / "disk", {"a.jpg": b"a"})
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    assert list(opened(tmp_path / "link").entries) == ["a.jpg"]
+
+
+def test_no_path_leads_out_of_a_zip(tmp_path):
+    zipped(tmp_path / "t.zip", {"../up.jpg": b"x", "/etc/passwd": b"x", "a/../../b.jpg": b"x", "fine.jpg": b"y"})
+    tree = opened(tmp_path / "t.zip")
+    assert list(tree.entries) == ["fine.jpg"]
+    assert {path for path, _ in tree.refused} == {"../up.jpg", "/etc/passwd", "a/../../b.jpg"}
+
+
+def test_a_link_inside_a_zip_is_refused(tmp_path):
+    link = zipfile.ZipInfo("link.jpg")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    assert dict(opened(tmp_path / "t.zip").refused) == {"link.jpg": "a symbolic link inside a zip"}
+
+
+def test_a_name_that_stands_twice_in_a_zip_is_told(tmp_path):
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("a.jpg", b"first")
+        archive.writestr("a.jpg", b"second")
+    tree = opened(tmp_path / "t.zip")
+    assert read(tree.entries["a.jpg"]) == b"first"
+    assert [path for path, _ in tree.refused] == ["a.jpg"]
+
+
+def test_a_damaged_member_is_broken_and_its_neighbours_are_not(tmp_path):
+    zipped(tmp_path / "t.zip", {"a.jpg": b"A" * 5000, "b.jpg": b"B" * 5000, "c.jpg": b"C" * 5000})
+    data = bytearray((tmp_path / "t.zip").read_bytes())
+    data[data.index(b"B" * 100) + 50] ^= 0xFF
+    (tmp_path / "t.zip").write_bytes(data)
+    tree = opened(tmp_path / "t.zip")
+    with pytest.raises(Broken, match="checksum"):
+        read(tree.entries["b.jpg"])
+    assert read(tree.entries["a.jpg"]) == b"A" * 5000
+    assert read(tree.entries["c.jpg"]) == b"C" * 5000
+
+
+def test_a_member_that_lies_about_its_size_is_broken_and_costs_nothing(tmp_path):
+    zipped(tmp_path / "t.zip", {"bomb.jpg": b"\0" * 50_000_000}, zipfile.ZIP_DEFLATED)
+    data = (tmp_path / "t.zip").read_bytes()
+    size = (50_000_000).to_bytes(4, "little")
+    (tmp_path / "t.zip").write_bytes(data.replace(size, (1000).to_bytes(4, "little")))
+    with pytest.raises(Broken, match="checksum"):
+        read(opened(tmp_path / "t.zip").entries["bomb.jpg"])
+
+
+def test_korean_names_of_a_windows_zip_are_read(tmp_path):
+    # Python writes the UTF-8 flag; a Korean Windows writes cp949 and no flag.
+    zipped(tmp_path / "t.zip", {"ABCD.jpg": b"x"})
+    data = (tmp_path / "t.zip").read_bytes().replace(b"ABCD.jpg", "가나".encode("cp949") + b".jpg")
+    (tmp_path / "t.zip").write_bytes(data)
+    assert list(opened(tmp_path / "t.zip").entries) == ["가나.jpg"]
+
+
+def test_a_name_that_is_no_unicode_is_refused_not_lost(tmp_path):
+    (tmp_path / "tree").mkdir()
+    with open(os.fsencode(tmp_path / "tree") + b"/\xff.jpg", "wb"):
+        pass
+    tree = opened(tmp_path / "tree")
+    assert tree.entries == {}
+    assert tree.refused == [("\\udcff.jpg", "its name is not valid UTF-8")]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"Rar!"])
+def test_what_is_no_tree_is_one_sentence(tmp_path, content):
+    (tmp_path / "t.zip").write_bytes(content)
+    with pytest.raises(UserError, match=r"data\.root: .*t\.zip"):
+        opened(tmp_path / "t.zip")
+    with pytest.raises(UserError, match=r"data\.root: .*nowhere is not there"):
+        opened(tmp_path / "nowhere")
+
+
+def test_a_stamp_follows_its_file(tmp_path):
+    write(tmp_path, {"a.jpg": b"1"})
+    entry = opened(tmp_path).entries["a.jpg"]
+    before = stamp(entry)
+    write(tmp_path, {"a.jpg": b"22"})
+    assert stamp(entry) != before
+    (tmp_path / "a.jpg").unlink()
+    assert stamp(entry) == "gone"
+    with pytest.raises(Broken, match="cannot be read"):
+        read(entry)

@@ -8,7 +8,7 @@ from typing import Any
 from facemask import params
 from facemask.errors import UserError, one_sentence
 from facemask.files import write_json
-from facemask.photos.ingest import Outputs, Settings, counts, ingest, write_empty
+from facemask.photos.ingest import MEMORY_BUDGET, Outputs, Settings, counts, ingest, write_empty
 from facemask.photos.masks import choose_overlays
 from facemask.photos.table import empty_table
 from facemask.sources import all_age_faces, competition, folders, medical_masks
@@ -80,7 +80,9 @@ def main() -> None:
     listing = list_photos(args.source, open_tree(args.tree, SOURCES[args.source][1]), section)
     overlays = choose_overlays(list(listing.landmarks), section["masks"], params.section("seed"))
     names = ("short_side", "pixel_limit", "on_broken", "most_broken", "workers")
-    settings = Settings(**{name: section[name] for name in names})
+    settings = Settings(
+        **{name: section[name] for name in names}, memory_budget=section.get("memory_budget", MEMORY_BUDGET)
+    )
     checkpoints = Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / "ingest"
     table = ingest(listing, overlays, settings, outputs, checkpoints)
     photos = counts(table, len(listing.photos) + len(listing.refused) - len(table))

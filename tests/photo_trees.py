@@ -18,7 +18,9 @@ STEMS = ("mask1", "mask2", "mask3", "mask4", "mask5", "incorrect_mask", "normal"
 def pixels(key=0, height=32, width=24):
     """A smooth coloured picture that is different for every key, uint8 RGB."""
     random = np.random.default_rng(key)
-    return cv2.resize(random.integers(0, 256, (4, 3, 3), dtype=np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(
+        random.integers(0, 256, (4, 3, 3), dtype=np.uint8), (width, height), interpolation=cv2.INTER_LINEAR
+    )
 
 
 def jpeg(key=0, height=32, width=24):

@@ -1,7 +1,10 @@
+import os
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from photo_trees import jpeg, write
+from photo_trees import face_points, jpeg, write
 
 from facemask.photos import crew as module
 from facemask.photos.crew import Crew
@@ -23,7 +26,7 @@ def test_answers_come_in_the_order_of_the_tasks_for_any_number_of_processes(task
 
 
 def test_no_more_tasks_are_drawn_than_the_window_allows(tasks, monkeypatch):
-    monkeypatch.setattr(module, "WINDOW_A_WORKER", 5)
+    monkeypatch.setattr(module, "WINDOW_A_HAND", 5)
     drawn = []
 
     def counted():
@@ -41,22 +44,34 @@ def test_no_tasks_give_no_answers():
         assert list(crew.answers([])) == []
 
 
-def test_a_photo_that_kills_its_process_is_broken_and_the_others_are_not(tasks):
+def test_processes_that_are_killed_cost_no_photo(tasks):
     with Crew(2) as crew:
         answers = crew.answers(tasks)
         first = next(answers)
-        for worker in crew.workers:
-            worker.process.kill()
+        for hand in crew.hands:
+            hand.process.kill()
         rest = list(answers)
-    expected = [answer(task) for task in tasks]
-    wrong = [found for found, right in zip([first, *rest], expected, strict=True) if found != right]
-    assert len(wrong) <= 2
-    assert all(found.broken == "the decoder's process died of it" for found in wrong)
+    assert [first, *rest] == [answer(task) for task in tasks]
+
+
+def test_a_photo_that_kills_every_process_is_broken_and_the_others_are_not(tasks):
+    deadly = replace(tasks[7], overlay="no overlay")  # a fault that the worker does not catch
+    points = Path(deadly.entry.container).with_name("points.txt")
+    points.write_text("\n".join(f"{x} {y}" for x, y in face_points(40, 47)))
+    deadly = replace(deadly, landmarks=Entry(str(points)))
+    with Crew(2) as crew:
+        answers = list(crew.answers([*tasks[:7], deadly, *tasks[8:20]]))
+    assert [found.broken for found in answers] == [""] * 7 + ["the decoder's process died of it"] + [""] * 12
+    assert answers[8:] == [answer(task) for task in tasks[8:20]]
+
+
+def test_processes_that_do_not_start_are_an_error(monkeypatch):
+    monkeypatch.setattr(module.worker, "__name__", "facemask.photos.nowhere")
+    with pytest.raises(RuntimeError, match="does not start"), Crew(1):
+        pass
 
 
 def test_a_photo_that_hangs_is_broken_in_time(tasks, tmp_path, monkeypatch):
-    import os
-
     monkeypatch.setattr(module, "SECONDS_A_PHOTO", 2)
     os.mkfifo(tmp_path / "endless")  # opening it waits for a writer, for ever
     hanging = Task(Entry(str(tmp_path / "endless")), 24, 10**6, PIXELS)
@@ -71,5 +86,5 @@ def test_processes_end_with_their_crew(tasks):
     with Crew(2) as crew:
         answers = crew.answers(tasks)
         next(answers)
-        processes = [worker.process for worker in crew.workers]
+        processes = [hand.process for hand in crew.hands]
     assert all(process.poll() is not None for process in processes)

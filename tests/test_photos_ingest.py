@@ -132,7 +132,10 @@ def test_bare_faces_get_masks_by_draw_and_their_labels_follow(tmp_path):
     bare, bare_store, _ = ingested(listing, tmp_path / "bare", short_side=96)
     assert len(quarantine) == 0
     expected = {photo: overlay.placement for photo, overlay in overlays.items() if "00003A23" not in photo}
-    assert table.loc[table["synthetic"] != "", ["photo", "synthetic"]].set_index("photo")["synthetic"].to_dict() == expected
+    assert (
+        table.loc[table["synthetic"] != "", ["photo", "synthetic"]].set_index("photo")["synthetic"].to_dict()
+        == expected
+    )
     assert table.groupby("synthetic")["mask"].unique().map(list).to_dict() == {
         "": [2],
         "wear": [0],
@@ -246,7 +249,11 @@ def test_other_settings_start_anew_and_clear_what_was_left(tmp_path, monkeypatch
 
 
 def test_two_runs_of_one_ingest_do_not_write_over_each_other(tmp_path):
-    with locked(tmp_path / "folder"), pytest.raises(UserError, match="is in use: another run"), locked(tmp_path / "folder"):
+    with (
+        locked(tmp_path / "folder"),
+        pytest.raises(UserError, match="is in use: another run"),
+        locked(tmp_path / "folder"),
+    ):
         pass
 
 

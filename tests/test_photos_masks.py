@@ -60,13 +60,14 @@ def test_the_same_overlay_draws_the_same_and_another_photo_another():
 
 
 def test_a_mask_is_as_dark_as_its_face():
-    bright, dark = (draw_mask(np.full((HEIGHT, WIDTH, 3), value, dtype=np.uint8), POINTS, Overlay("wear", 4, "p")) for value in (170, 80))  # fmt: skip
+    photos = [np.full((HEIGHT, WIDTH, 3), value, dtype=np.uint8) for value in (170, 80)]
+    bright, dark = (draw_mask(photo, POINTS, Overlay("wear", 4, "p")) for photo in photos)
     x, y = MOUTH.round().astype(int)
     assert dark[y, x].sum() < 0.7 * bright[y, x].sum()
 
 
 def test_points_that_are_no_face_are_told():
-    outside, tiny, swapped = POINTS + [WIDTH, 0], POINTS * 0.01 + 40, POINTS * [-1, 1] + [WIDTH, 0]
+    outside, tiny, swapped = POINTS + np.array([WIDTH, 0]), POINTS * 0.01 + 40, POINTS * [-1, 1] + np.array([WIDTH, 0])
     for points in (outside, tiny, swapped, np.zeros((49, 2)), np.full((49, 2), 50.0)):
         with pytest.raises(NoFace):
             draw_mask(face(), points, Overlay("wear", 1, "p"))

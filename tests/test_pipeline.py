@@ -21,7 +21,9 @@ STAGES = {
 
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_names_every_module_it_imports_and_no_other(name):
-    declared = [path for path in STAGES[name]["deps"] if path.startswith("src/")]
+    dependencies = STAGES[name]["deps"]
+    declared = [path for path in dependencies if path.startswith("src/")]
+    assert f"stages/{name}.py" in dependencies
     assert declared == modules_of(Path(f"stages/{name}.py")), "write exactly these into dvc.yaml"
 
 
@@ -119,7 +121,10 @@ def test_an_experiment_with_one_model_trains_and_stacks_it_alone(clone):
 
 def test_a_missing_tree_is_one_sentence_and_leaves_nothing(clone):
     succeeds("python -m facemask.params scale=smoke data=competition data.root=nowhere", clone)
-    done = run("python stages/ingest.py --source competition --tree nowhere --table t --pixels p --quarantine q --metrics m", clone)
+    done = run(
+        "python stages/ingest.py --source competition --tree nowhere --table t --pixels p --quarantine q --metrics m",
+        clone,
+    )
     succeeds("python -m facemask.params scale=smoke", clone)
     assert done.returncode != 0
     assert "nowhere" in done.stderr

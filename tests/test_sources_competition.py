@@ -20,7 +20,8 @@ def listed(root, files, zip_it=False):
 def test_labels_are_those_of_train_csv_and_of_the_file_name(tmp_path, zip_it):
     photos = listed(tmp_path, competition(), zip_it).photos
     person = photos[photos["person"] == FIRST]
-    assert dict(zip(person["file"], person["mask"], strict=True)) == {f"{stem}.jpg": {"incorrect_mask": 1, "normal": 2}.get(stem, 0) for stem in STEMS}  # fmt: skip
+    expected = {f"{stem}.jpg": {"incorrect_mask": 1, "normal": 2}.get(stem, 0) for stem in STEMS}
+    assert dict(zip(person["file"], person["mask"], strict=True)) == expected
     assert (person["gender"] == 0).all()
     assert (person["age"] == 20).all()
     assert (person["split"] == "train").all()
@@ -42,7 +43,9 @@ def test_eval_follows_info_csv_and_knows_nothing(tmp_path):
 
 def test_the_folder_is_the_person_and_other_endings_are_found(tmp_path):
     files = competition(persons=1)
-    files["train/train.csv"] = "id,gender,race,age,path\n001498,female,Asian,59,001498_female_Asian_59\n001498-1,male,Asian,23,001498-1_male_Asian_23\n"
+    files["train/train.csv"] = (
+        "id,gender,race,age,path\n001498,female,Asian,59,001498_female_Asian_59\n001498-1,male,Asian,23,001498-1_male_Asian_23\n"
+    )
     for folder in ("001498_female_Asian_59", "001498-1_male_Asian_23"):
         endings = dict(zip(STEMS, (".jpg", ".jpeg", ".png", ".JPG", ".jpg", ".PNG", ".jpeg"), strict=True))
         files |= {f"train/images/{folder}/{stem}{ending}": jpeg() for stem, ending in endings.items()}

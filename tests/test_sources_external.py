@@ -62,7 +62,12 @@ def test_all_age_faces_without_originals_uses_the_aligned_ones_without_key_point
 def test_key_points_are_49_finite_pairs(tmp_path):
     write(tmp_path, {"good.txt": "\n".join(f"{x} {y}" for x, y in face_points())})
     assert np.allclose(read_points(Entry(str(tmp_path / "good.txt"))), face_points())
-    for name, text in {"short": "1 2\n" * 48, "words": "a b\n" * 49, "nan": "nan 1\n" * 49, "three": "1 2 3\n" * 49}.items():
+    for name, text in {
+        "short": "1 2\n" * 48,
+        "words": "a b\n" * 49,
+        "nan": "nan 1\n" * 49,
+        "three": "1 2 3\n" * 49,
+    }.items():
         write(tmp_path, {f"{name}.txt": text})
         with pytest.raises(Broken):
             read_points(Entry(str(tmp_path / f"{name}.txt")))
@@ -110,7 +115,9 @@ def test_medical_masks_refuses_a_type_parameter_that_is_no_mask(tmp_path):
 
 def test_folders_takes_any_tree_and_leaves_unknown_what_is_not_said(tmp_path):
     files = {"a/one.JPG": jpeg(1), "a/two words.png": jpeg(2), "b/셋.webp": jpeg(3), "b/notes.txt": "no photo"}
-    files["faces.csv"] = 'file,gender,age,mask\na/one.JPG,female,33,\n"a/two words.png",,,wear\ngone.jpg,male,1,\n../x.jpg,,,\n'
+    files["faces.csv"] = (
+        'file,gender,age,mask\na/one.JPG,female,33,\n"a/two words.png",,,wear\ngone.jpg,male,1,\n../x.jpg,,,\n'
+    )
     listing = folders.list_photos(tree_of(tmp_path, files))
     photos = listing.photos.set_index("file")
     assert list(photos.index) == ["one.JPG", "two words.png", "셋.webp"]

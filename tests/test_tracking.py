@@ -21,7 +21,12 @@ CURVE = pd.DataFrame({"epoch": [1, 2, 3], "loss": [2.0, 1.0, 0.5], "lr": [0.1, 0
 def records(root) -> tuple[Record, list[Record]]:
     (root / "submission.csv").write_text("ImageID,ans\n")
     parent = Record(
-        "key", "palette", {"seed": 1, "stack": {"folds": 5}}, {"oof": {"macro_f1": 0.7}}, None, [root / "submission.csv"]
+        "key",
+        "palette",
+        {"seed": 1, "stack": {"folds": 5}},
+        {"oof": {"macro_f1": 0.7}},
+        None,
+        [root / "submission.csv"],
     )
     return parent, [Record(f"key/nfnet-{fold}", f"nfnet-{fold}", {"fold": fold}, {}, CURVE) for fold in range(2)]
 
@@ -61,7 +66,7 @@ def test_a_run_left_half_written_is_written_again(mirrored):
 
 
 def test_the_page_shows_parents_children_and_curves_in_a_real_browser(mirrored, tmp_path):
-    root, client, parent = mirrored
+    root, client, _ = mirrored
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -84,7 +89,9 @@ def test_the_page_shows_parents_children_and_curves_in_a_real_browser(mirrored, 
         WebDriverWait(browser, 60).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".js-plotly-plot path.js-line"))
         browser.save_screenshot(os.environ.get("SCREENSHOT", str(tmp_path / "page.png")))
         severe = [entry for entry in browser.get_log("browser") if "127.0.0.1" not in entry["message"]]
-        assert not [entry for entry in severe if entry["level"] == "SEVERE" and "ERR_" not in entry["message"]], json.dumps(severe)
+        assert not [entry for entry in severe if entry["level"] == "SEVERE" and "ERR_" not in entry["message"]], (
+            json.dumps(severe)
+        )
     finally:
         if browser:
             browser.quit()

@@ -45,7 +45,7 @@ def test_two_runs_and_any_number_of_workers_give_the_same_weights(tmp_path):
 
 
 def test_a_killed_fit_goes_on_to_the_same_weights(tmp_path):
-    photos, stores = world(tmp_path)
+    photos, _ = world(tmp_path)
     photos.to_parquet(tmp_path / "photos.parquet")
     script = (
         "import sys, pandas as pd; from pathlib import Path; from learning import TRAINING, recipe;"
@@ -84,9 +84,9 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step(tmp_path):
 
 def test_a_second_process_on_the_same_fit_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    with checkpoint.checkpoint_folder("train", "mark"):
-        with pytest.raises(UserError, match="another process"), checkpoint.checkpoint_folder("train", "mark"):
-            pass
+    refused = pytest.raises(UserError, match="another process")
+    with checkpoint.checkpoint_folder("train", "mark"), refused, checkpoint.checkpoint_folder("train", "mark"):
+        pass
     assert not (tmp_path / ".checkpoints" / "train" / "mark").exists()
 
 

@@ -17,7 +17,7 @@ def one_sentence() -> Iterator[None]:
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        if error.errno is None or error.filename is None and error.strerror is None:
+        if error.errno is None:
             raise
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(f"error: {where}{error.strerror}; mend that and run the same command again")

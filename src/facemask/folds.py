@@ -15,7 +15,9 @@ def person_folds(photos: pd.DataFrame, count: int, seed: int, stage: str) -> Arr
     """
     persons = photos.drop_duplicates("person").sort_values("person")
     if len(persons) < count:
-        raise UserError(f"folds={count} needs at least as many persons, and there are {len(persons)}; lower scale.folds")
+        raise UserError(
+            f"folds={count} needs at least as many persons, and there are {len(persons)}; lower scale.folds"
+        )
     ages = persons["age"].to_numpy(dtype=np.int64)
     # Within a band the age itself orders the deal, so that every fold has its share of 58-year-olds.
     random = generator(seed, stage, "folds").random(len(persons))

@@ -22,7 +22,7 @@ OLD_AGE = 60  # years: the third band begins here, and 60 is what is written for
 
 def age_band(years: Array | int, old_age: float = OLD_AGE) -> Array:
     """Band 0, 1 or 2 (int64) of ages in years; `old_age` moves the upper boundary, for training only."""
-    return np.digitize(np.asarray(years), [MIDDLE_AGE, old_age]).astype(np.int64)
+    return np.asarray(np.digitize(np.asarray(years), [MIDDLE_AGE, old_age]), dtype=np.int64)
 
 
 def encode(mask: Array | int, gender: Array | int, band: Array | int) -> Array:
@@ -46,4 +46,4 @@ def marginals(joint: Array) -> dict[str, Array]:
 
 def joint(mask: Array, gender: Array, age: Array) -> Array:
     """The joint distribution (n, 18) of independent attribute distributions (n, 3), (n, 2), (n, 3)."""
-    return np.einsum("nm,ng,na->nmga", mask, gender, age).reshape(len(mask), -1)
+    return np.asarray(np.einsum("nm,ng,na->nmga", mask, gender, age)).reshape(len(mask), -1)

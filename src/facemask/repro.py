@@ -26,7 +26,6 @@ def run() -> None:
     _side_by_side([f"train@{member}-{fold}" for member in trained for fold in folds], jobs)
     _side_by_side([f"oof@{member}" for member in trained], jobs)
     _dvc("repro")
-    subprocess.run([sys.executable, "stages/mirror.py"], check=False)
 
 
 def _side_by_side(stages: list[str], jobs: int) -> None:

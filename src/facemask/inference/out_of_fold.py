@@ -30,7 +30,7 @@ def predict_out_of_fold(
     for fold, model in models.items():
         held_out = competition[competition["fold"] == fold].reset_index(drop=True)
         rows = pd.concat([held_out, evaluated], ignore_index=True)
-        model = model.to(device, memory_format=torch.channels_last if recipe["channels_last"] else torch.preserve_format)
+        model = model.to(device)
         table = predict(model, Photos(rows, {"competition": pixels}), recipe, views, training, device, f"fold {fold}")
         parts.append(table[: len(held_out)].assign(photo=held_out["photo"]))
         of_eval = table[len(held_out) :].reset_index(drop=True)

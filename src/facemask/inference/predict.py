@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from facemask.errors import UserError
-from facemask.photos.geometry import centre_view
 from facemask.labels import ATTRIBUTES, CLASSES, Array
 from facemask.nets.model import FaceNet, normalisation
+from facemask.photos.geometry import centre_view
 
 COLUMNS = {
     "joint": [f"p{number:02d}" for number in range(len(CLASSES))],
@@ -40,7 +40,13 @@ def _stack(samples: list[Array]) -> Tensor:
 
 @torch.inference_mode()
 def predict(
-    model: FaceNet, photos: Any, recipe: dict[str, Any], views: list[str], training: dict[str, Any], device: torch.device, title: str = ""
+    model: FaceNet,
+    photos: Any,
+    recipe: dict[str, Any],
+    views: list[str],
+    training: dict[str, Any],
+    device: torch.device,
+    title: str = "",
 ) -> pd.DataFrame:
     """Probabilities (float32, columns as in COLUMNS) of photos, a sequence of (h, w, 3) uint8; one row each, in order.
 
@@ -51,7 +57,9 @@ def predict(
         raise UserError(f"views: {unknown[0]!r} is unknown; choose from {', '.join(VIEWS)}")
     model.eval()
     mean, deviation = (tensor.to(device) for tensor in normalisation(model))
-    loader = DataLoader(_CentreViews(photos, recipe), recipe["batch"], num_workers=training["workers"], collate_fn=_stack)
+    loader = DataLoader(
+        _CentreViews(photos, recipe), recipe["batch"], num_workers=training["workers"], collate_fn=_stack
+    )
     parts: list[dict[str, Tensor]] = []
     for images in tqdm(loader, desc=title, unit="batch", disable=None):
         normal = (images.to(device).float() - mean) / deviation

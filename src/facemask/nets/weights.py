@@ -44,5 +44,7 @@ def _load(backbone: nn.Module, state: dict[str, torch.Tensor], name: str) -> Non
     ours = backbone.state_dict()
     misfits = [key for key, tensor in ours.items() if key not in state or state[key].shape != tensor.shape]
     if misfits:
-        raise UserError(f"weights of {name}: {len(misfits)} tensors are missing or of another shape, first {misfits[0]}")
+        raise UserError(
+            f"weights of {name}: {len(misfits)} tensors are missing or of another shape, first {misfits[0]}"
+        )
     backbone.load_state_dict({key: state[key] for key in ours})

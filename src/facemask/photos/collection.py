@@ -13,7 +13,8 @@ class Photos:
         self.source = rows["source"].to_numpy()
         self.place = rows.groupby("source").cumcount().to_numpy()
         self.stores = {
-            source: Store(store_paths[source], part.reset_index(drop=True)) for source, part in rows.groupby("source")
+            str(source): Store(store_paths[str(source)], part.reset_index(drop=True))
+            for source, part in rows.groupby("source")
         }
 
     def __len__(self) -> int:

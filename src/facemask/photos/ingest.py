@@ -38,7 +38,7 @@ class Settings:
     on_broken: str
     most_broken: float
     workers: int
-    memory_budget: int = MEMORY_BUDGET
+    memory_budget: int
 
     def __post_init__(self) -> None:
         """Raises UserError that names the key of a value out of range."""

@@ -15,6 +15,7 @@ from facemask.photos.task import answer
 def serve(connection: Connection) -> None:
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent's end ends this one
+    connection.send("ready")
     while True:
         try:
             connection.send(answer(connection.recv()))

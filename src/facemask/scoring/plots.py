@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from facemask.labels import ATTRIBUTES, CLASSES, Array
@@ -26,10 +27,15 @@ def _theme(page: str, ink: str, rule: str) -> dict[Any, Any]:
         "text.color": ink, "axes.labelcolor": ink, "xtick.color": ink, "ytick.color": ink, "axes.edgecolor": rule,
         "grid.color": rule, "grid.linewidth": 0.6, "axes.axisbelow": True, "axes.spines.top": False,
         "axes.spines.right": False, "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10,
-        "axes.titlelocation": "left", "legend.frameon": False, "image.cmap": "Blues",
+        "axes.titlelocation": "left", "legend.frameon": False,
     }  # fmt: skip
 
 
+# from the page's colour, so that an empty cell is empty, to one that its label can be read on
+HEAT = {
+    "#ffffff": LinearSegmentedColormap.from_list("light", ["#ffffff", "#9cc0e8", "#1f5296"]),
+    "#161a20": LinearSegmentedColormap.from_list("dark", ["#161a20", "#2c5c96", "#a9cdf7"]),
+}
 THEMES = {"light": _theme("#ffffff", "#1b1f24", "#d5dbe3"), "dark": _theme("#161a20", "#e6e9ee", "#3a424d")}
 
 
@@ -38,7 +44,6 @@ def render(draw: Callable[[], Figure], theme: str = "light") -> bytes:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(THEMES[theme])
-        mpl.rcParams["image.cmap"] = "Blues" if theme == "light" else "Blues_r"
         figure = draw()
         buffer = io.BytesIO()
         # matplotlib writes its version into the file unless told not to
@@ -204,8 +209,8 @@ def _heat(axes: Axes, counts: Array, names: Sequence[str], label: str) -> None:
 
 
 def _grid(axes: Axes, shares: Array, names: Sequence[str], form: str, low: float) -> None:
-    axes.imshow(shares, vmin=low, vmax=1)
-    colours = mpl.colormaps[mpl.rcParams["image.cmap"]]
+    colours = HEAT[mpl.rcParams["axes.facecolor"]]
+    axes.imshow(shares, vmin=low, vmax=1, cmap=colours)
     small = len(names) > 6
     for (row, column), value in np.ndenumerate(shares):
         if value >= 0.005:

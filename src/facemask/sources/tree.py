@@ -27,8 +27,9 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Where a zip member's bytes lie: enough to read it without the central directory."""
+    """Where a zip member's bytes lie: enough to read it without the central directory. `name`: as the zip writes it."""
 
+    name: bytes
     offset: int
     packed: int
     size: int
@@ -163,10 +164,9 @@ def _is_not_unicode(path: str) -> bool:
 
 def _read_file(path: str) -> bytes:
     with open(path, "rb") as file:
-        data = file.read(LARGEST_FILE + 1)
-    if len(data) > LARGEST_FILE:
-        raise Broken(f"larger than {LARGEST_FILE} bytes")
-    return data
+        if os.fstat(file.fileno()).st_size > LARGEST_FILE:
+            raise Broken(f"larger than {LARGEST_FILE} bytes")
+        return file.read()
 
 
 def _open_zip(path: Path, key: str) -> Tree:
@@ -195,6 +195,7 @@ def _add_member(tree: Tree, name: str, member: zipfile.ZipInfo) -> None:
         tree.refused.append((name, "stands more than once in the zip; the first is used"))
     else:
         where = Member(
+            _raw_name(member),
             member.header_offset,
             member.compress_size,
             member.file_size,
@@ -209,7 +210,7 @@ def _member_name(member: zipfile.ZipInfo) -> str:
     """Names without the UTF-8 flag are in the writer's own code page: on a Korean Windows that is cp949."""
     name = member.orig_filename
     if not member.flag_bits & UTF8_NAME and not name.isascii():
-        raw = name.encode("cp437", errors="replace")
+        raw = _raw_name(member)
         for encoding in ("utf-8", "cp949"):
             try:
                 name = raw.decode(encoding)
@@ -217,6 +218,10 @@ def _member_name(member: zipfile.ZipInfo) -> str:
             except UnicodeDecodeError:
                 continue
     return name.replace("\\", "/") if "/" not in name else name
+
+
+def _raw_name(member: zipfile.ZipInfo) -> bytes:
+    return member.orig_filename.encode("utf-8" if member.flag_bits & UTF8_NAME else "cp437", errors="replace")
 
 
 def _read_member(container: str, member: Member) -> bytes:
@@ -227,6 +232,8 @@ def _read_member(container: str, member: Member) -> bytes:
     if max(member.size, member.packed) > LARGEST_FILE:
         raise Broken(f"unpacks to more than {LARGEST_FILE} bytes")
     data = _packed_bytes(container, member)
+    if len(data) < member.packed:
+        raise Broken("truncated inside the zip")
     if member.method == zipfile.ZIP_DEFLATED:
         data = _inflate(data, member.size)
     if len(data) != member.size or zlib.crc32(data) != member.crc:
@@ -241,7 +248,9 @@ def _packed_bytes(container: str, member: Member) -> bytes:
         if len(header) < LOCAL_HEADER or header[:4] != b"PK\x03\x04":
             raise Broken("broken inside the zip: no header where the list says")
         name, extra = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
-        file.seek(name + extra, os.SEEK_CUR)
+        if file.read(name) != member.name:
+            raise Broken("broken inside the zip: another file stands where the list says")
+        file.seek(extra, os.SEEK_CUR)
         return file.read(member.packed)
 
 

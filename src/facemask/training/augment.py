@@ -12,8 +12,8 @@ import numpy as np
 
 from facemask.draws import generator, seed_of
 from facemask.errors import UserError
-from facemask.photos.geometry import crop, resize
 from facemask.labels import Array
+from facemask.photos.geometry import crop, resize
 
 cv2.setNumThreads(1)
 

@@ -33,7 +33,13 @@ class TrainingBatches:
     def __init__(
         self, rows: pd.DataFrame, store_paths: dict[str, str], recipe: dict[str, Any], seed: int, key: str, workers: int
     ) -> None:
-        self.photos, self.recipe, self.seed, self.key, self.workers = Photos(rows, store_paths), recipe, seed, key, workers
+        self.photos, self.recipe, self.seed, self.key, self.workers = (
+            Photos(rows, store_paths),
+            recipe,
+            seed,
+            key,
+            workers,
+        )
         self.labels = targets(rows, recipe)
         self.augmentation = Augmentation(recipe, seed)
         draws = recipe["epoch_photos"] or len(rows)

@@ -56,7 +56,7 @@ def load(path: Path) -> tuple[int, list[dict[str, Any]], dict[str, dict[str, Ten
     """(epochs done, history, states) as saved."""
     states: dict[str, dict[str, Tensor]] = {}
     with safe_open(path, "pt") as file:
-        for name in file.keys():
+        for name in file.keys():  # noqa: SIM118 - a safetensors file is no mapping
             state, key = name.split("/", 1)
             states.setdefault(state, {})[key] = file.get_tensor(name)
         metadata = file.metadata()

@@ -76,9 +76,11 @@ def fit(
             loss = member_loss(outputs, targets, recipe)
             value = loss.item()
             if not math.isfinite(value):
-                raise UserError(f"{name}: the loss is {value} in epoch {epoch + 1}, step {index + 1}; lower the member's lr")
+                raise UserError(
+                    f"{name}: the loss is {value} in epoch {epoch + 1}, step {index + 1}; lower the member's lr"
+                )
             optimizer.zero_grad()
-            scaler.scale(loss).backward()
+            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             scaler.unscale_(optimizer)
             torch.nn.utils.clip_grad_norm_(model.parameters(), schedule["clip"])
             scaler.step(optimizer)

@@ -40,9 +40,7 @@ def judge(
     with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context("spawn")) as pool:
         votes = list(pool.map(_vote, *zip(*jobs, strict=True)))
     stacked = {head: np.stack([vote[head] for vote in votes]) for head in votes[0]}
-    return Judgements(
-        **stacked, person=photos["person"].to_numpy(dtype=str), file=photos["file"].to_numpy(dtype=str)
-    )
+    return Judgements(**stacked, person=photos["person"].to_numpy(dtype=str), file=photos["file"].to_numpy(dtype=str))
 
 
 def _vote(
@@ -62,7 +60,9 @@ def _vote(
     place.mkdir(exist_ok=True)
     model, _ = fit(rows, store_paths, recipe, training, seed, f"voter/{protocol}/{fold}", place)
     judged = photos[~learned].reset_index(drop=True)
-    table = predict(model, Photos(judged, store_paths), recipe, ["plain"], training, device_of(training), f"voter {fold}")
+    table = predict(
+        model, Photos(judged, store_paths), recipe, ["plain"], training, device_of(training), f"voter {fold}"
+    )
     votes = {}
     for head, name in (("mask", "mask"), ("gender", "gender"), ("age", "age"), ("years", "years")):
         values = np.full((len(photos), len(COLUMNS[head])), np.nan, dtype=np.float32)

@@ -42,7 +42,7 @@ def crossfit(
     folds = int(fold.max()) + 1
     held_out = [*combinations(range(folds), 1), *combinations(range(folds), 2)]
     jobs: list[Job] = [(name, group) for name in names for group in held_out]
-    with threadpool_limits(1):  # sums in another order differ in the last bit: one thread a fit, whatever the machine
+    with threadpool_limits(1, user_api="blas"):  # sums in another order differ in the last bit: one thread a fit, whatever the machine
         run = Parallel(n_jobs=len(os.sched_getaffinity(0)), backend="threading", return_as="generator")
         results = run(delayed(_without)(name, group, evidence, truth, usable, fold, seed) for name, group in jobs)
         done = dict(zip(jobs, tqdm(results, total=len(jobs), desc="stack", unit="fit", disable=None), strict=True))
@@ -55,8 +55,9 @@ def _without(
     """Distributions for the photos of the held-out folds, by the candidate fitted on the usable ones of the others."""
     inside = np.isin(fold, group)
     rows = np.flatnonzero(~inside & usable)
-    predictor = CANDIDATES[name](evidence.take(rows), truth[rows], generator(seed, "stack", name, *group))
-    return predictor(evidence.take(np.flatnonzero(inside))).astype(np.float32)
+    with threadpool_limits(1, user_api="openmp"):  # OpenMP counts its threads anew in each thread that calls it
+        predictor = CANDIDATES[name](evidence.take(rows), truth[rows], generator(seed, "stack", name, *group))
+        return predictor(evidence.take(np.flatnonzero(inside))).astype(np.float32)
 
 
 def _collect(name: str, done: dict[Job, Array], fold: Array) -> Crossfit:

@@ -1,10 +1,16 @@
 """A made-up world for the ensemble's and the scores' tests: persons of seven photos, and members that know them with noise."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from facemask.draws import generator
+from facemask.files import write_csv, write_json, write_parquet
 from facemask.labels import ATTRIBUTES, Array, age_band, encode, joint
+from facemask.photos.store import PIXELS
 from facemask.predictions import ATTRIBUTE_COLUMNS, JOINT_COLUMNS
 
 FILES = ("incorrect_mask.jpg", "mask1.jpg", "mask2.jpg", "mask3.jpg", "mask4.jpg", "mask5.jpg", "normal.jpg")
@@ -82,3 +88,88 @@ def member_table(
 
 def palette(table: pd.DataFrame, photos: pd.Series, noise: float = 1.0, seed: int = 0) -> dict[str, pd.DataFrame]:
     return {name: member_table(table, photos, targets, name, noise, seed) for name, targets in PALETTE.items()}
+
+
+def hidden_truth(table: pd.DataFrame, hidden: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """truth/train.csv and truth/eval.csv of the world: older people are up to 70."""
+    chance = generator(0, "world", "truth")
+    older = dict(zip(table["person"].unique(), chance.integers(0, 11, table["person"].nunique()), strict=True))
+    ages = np.where(table["age"] == 60, 60 + table["person"].map(older), table["age"].astype(int))
+    of_train = (table["split"] == "train").to_numpy()
+    train = table.loc[of_train, ["person", "file", "mask", "gender"]].assign(age=ages[of_train], planted="")
+    train.insert(0, "folder", train["person"])
+    halves = np.where(pd.factorize(table.loc[~of_train, "person"])[0] % 2 == 0, "public", "private")
+    evaluated = pd.DataFrame({
+        "ImageID": hidden.loc[~of_train, "file"], "ans": truth_of(table[~of_train]), "half": halves,
+        "person": table.loc[~of_train, "person"], "age": ages[~of_train],
+    })  # fmt: skip
+    return train, evaluated
+
+
+def with_pixels(hidden: pd.DataFrame, store: Path, height: int = 64, width: int = 48) -> pd.DataFrame:
+    """Writes a photo store of flat portraits, women mostly in red, and returns the table with its columns."""
+    chance = generator(0, "world", "pixels")
+    store.parent.mkdir(parents=True, exist_ok=True)
+    stored = hidden.assign(stored_width=np.int32(width), stored_height=np.int32(height))
+    stored["offset"] = len(PIXELS) + np.arange(len(stored), dtype=np.int64) * height * width * 3
+    with store.open("wb") as file:
+        file.write(PIXELS)
+        for gender in hidden["gender"].fillna(0):
+            portrait = np.full((height, width, 3), chance.integers(60, 240, 3), dtype=np.uint8)
+            portrait[int(height * 0.8) :] = (200, 30, 40) if chance.random() < 0.2 + 0.6 * gender else (20, 20, 25)
+            portrait[height // 6 : height * 2 // 3, width // 4 : width * 3 // 4] = (225, 175, 145)
+            file.write(portrait.tobytes())
+    return stored
+
+
+def write_run(folder: Path, persons: int, eval_persons: int, candidates: list[str], knows_truth: bool = True) -> None:
+    """A run's folder as the earlier stages leave it, and its params.yaml."""
+    table = photo_table(persons, eval_persons)
+    hidden = hide_eval(table)
+    for attribute in ("mask", "gender", "age"):
+        hidden[f"written_{attribute}"] = hidden[attribute]
+    hidden.loc[:6, "written_gender"] = 1 - hidden.loc[:6, "gender"]
+    photos = with_pixels(hidden, folder / "data/photos/competition.pixels")
+    write_parquet(photos, folder / "data/training/photos.parquet")
+    for name, member in palette(table, hidden["photo"]).items():
+        write_parquet(member, folder / f"data/predictions/{name}.parquet")
+    baseline = member_table(table, hidden["photo"], ("joint",), "baseline", 2.0)
+    write_parquet(baseline, folder / "data/predictions/baseline.parquet")
+    of_eval = hidden[hidden["split"] == "eval"]
+    write_csv(pd.DataFrame({"ImageID": of_eval["file"], "ans": 0}), folder / "data/tree/eval/info.csv")
+    (folder / "data/truth").mkdir()
+    if knows_truth:
+        train, evaluated = hidden_truth(table, hidden)
+        write_csv(train, folder / "data/truth/train.csv")
+        write_csv(evaluated, folder / "data/truth/eval.csv")
+    changes = pd.DataFrame(
+        {"person": [table["person"].iloc[0]], "file": "", "attribute": "gender", "value": "<b>male</b>"}
+    )
+    write_csv(changes, folder / "data/labels/changes.csv")
+    for member in [*PALETTE, "baseline"]:
+        for fold in range(3):
+            history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [2.0, 1.2, 0.9 + fold / 10], "lr": 0.001})
+            write_csv(history, folder / f"data/models/{member}/{fold}/history.csv")
+    parameters = {
+        "seed": 3, "stack": {"candidates": candidates, "folds": 3}, "report": {"worst": 6}, "folds": [0, 1, 2],
+        "model": {"members": list(PALETTE), "reference": ["baseline"]}, "trained": [*PALETTE, "baseline"],
+    }  # fmt: skip
+    write_json(parameters, folder / "params.yaml")  # JSON is YAML
+
+
+STAGES = {
+    "stack": "--members-folder data/predictions --photos data/training/photos.parquet --out data/ensemble/probabilities.parquet "
+    "--metrics metrics/stack.json --choice data/ensemble/candidates.csv",
+    "submit": "--probabilities data/ensemble/probabilities.parquet --tree data/tree --photos data/training/photos.parquet "
+    "--predictions data/predictions --truth data/truth --submission submission.csv --scores metrics/scores.json",
+    "report": "--photos data/training/photos.parquet --pixels data/photos/competition.pixels --predictions data/predictions "
+    "--probabilities data/ensemble/probabilities.parquet --choice data/ensemble/candidates.csv --stack metrics/stack.json "
+    "--scores metrics/scores.json --histories data/models --changes data/labels/changes.csv --truth data/truth "
+    "--report report.html --plots plots --metrics metrics/errors.json",
+}
+
+
+def run_stage(name: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    script = Path(__file__).parents[1] / "stages" / f"{name}.py"
+    command = [sys.executable, str(script), *STAGES[name].split()]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -157,6 +157,14 @@ def test_above_the_memory_budget_the_store_holds_jpegs_and_reads_the_same(tmp_pa
     assert max(np.abs(store[row].astype(int) - jpegs[row]).mean() for row in range(len(table))) < 3
 
 
+def test_small_originals_are_counted_as_they_are_not_as_the_short_side_allows(tmp_path):
+    listing = listed(tmp_path / "tree", competition(persons=1))  # 10 photos of 24 x 32 pixels
+    _, store, _ = ingested(listing, tmp_path / "out", short_side=500, memory_budget=10 * 24 * 32 * 3)
+    assert store.kind == PIXELS
+    _, store, _ = ingested(listing, tmp_path / "less", short_side=500, memory_budget=10 * 24 * 32 * 3 - 1)
+    assert store.kind == JPEGS
+
+
 def test_a_source_that_is_not_given_has_empty_outputs_of_the_same_kinds(tmp_path):
     write_empty(outputs(tmp_path))
     table = pd.read_parquet(tmp_path / "t.parquet")

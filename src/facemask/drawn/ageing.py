@@ -31,8 +31,8 @@ def _paint_forehead(canvas: Canvas, person: Person, shot: Shot, random: np.rando
             (shift, y + random.normal(0, 0.01)),
         ]
         line += [(shift + half / 2, y + random.normal(0, 0.008)), (shift + half, y + bend)]
-        lines.append(ribbon(shot.pose.place(curve(line)), tapered(25, (0.018 + 0.02 * strength) * scale, 0.1)))
-    canvas.tint(canvas.area(lines, 0.9), shade(1.35 * strength))
+        lines.append(ribbon(shot.pose.place(curve(line)), tapered(25, (0.02 + 0.032 * strength) * scale, 0.1)))
+    canvas.tint(canvas.area(lines, 0.9), shade(1.5 * strength))
     frown = [ribbon(shot.pose.place([(s * 0.07, -0.36), (s * 0.055, -0.2)], 0.05), 0.022 * scale) for s in (-1, 1)]
     canvas.tint(canvas.area(frown, 1.0), shade(1.1 * strength))
 
@@ -50,7 +50,7 @@ def _paint_eye_surroundings(
                 outer + xy(side * 0.05, slope * 0.5),
                 outer + xy(side * (0.05 + reach), slope * 1.5 + random.normal(0, 0.01)),
             ]
-            corners.append(ribbon(place(line), np.array([0.028, 0.008]) * scale))
+            corners.append(ribbon(place(line), np.array([0.034, 0.012]) * scale))
         low = (inner + outer) / 2 + xy(0, 0.15)
         bag = curve(
             [
@@ -60,7 +60,7 @@ def _paint_eye_surroundings(
                 outer + xy(0, 0.055),
             ]
         )
-        bags.append(ribbon(place(bag), tapered(19, (0.02 + 0.022 * cues.eye_bags) * scale)))
+        bags.append(ribbon(place(bag), tapered(19, (0.02 + 0.032 * cues.eye_bags) * scale)))
         hollows.append(place(np.concatenate([bag, [outer + xy(0, 0.02), inner + xy(0, 0.03)]])))
         hood = curve(
             [
@@ -70,10 +70,10 @@ def _paint_eye_surroundings(
             ]
         )
         hoods.append(ribbon(place(hood), np.linspace(0.3, 1.0, 13) * 0.055 * scale))
-    canvas.tint(canvas.area(corners, 0.8), shade(1.3 * cues.eye_corners))
-    canvas.tint(canvas.area(hollows, 0.03 * scale), shade(0.6 * cues.eye_bags))
+    canvas.tint(canvas.area(corners, 0.8), shade(1.5 * cues.eye_corners))
+    canvas.tint(canvas.area(hollows, 0.03 * scale), shade(0.95 * cues.eye_bags))
     canvas.tint(canvas.area(bags, 1.2), shade(1.2 * cues.eye_bags))
-    canvas.tint(canvas.area(hoods, 0.018 * scale), shade(0.95 * cues.lids))
+    canvas.tint(canvas.area(hoods, 0.018 * scale), shade(1.1 * cues.lids))
 
 
 def _paint_folds(canvas: Canvas, person: Person, shot: Shot, points: Landmarks) -> None:
@@ -83,7 +83,7 @@ def _paint_folds(canvas: Canvas, person: Person, shot: Shot, points: Landmarks) 
     for s in (-1, 1):
         side = np.array([s, 1.0])
         fold = [wing + xy(0.03, -0.08), wing + xy(0.14, 0.08), corner + xy(0.13, -0.06), corner + xy(0.15, 0.06)]
-        folds.append(ribbon(place(curve(np.array(fold) * side)), tapered(19, (0.028 + 0.03 * cues.folds) * scale)))
+        folds.append(ribbon(place(curve(np.array(fold) * side)), tapered(19, (0.024 + 0.045 * cues.folds) * scale)))
         corners.append(
             ribbon(
                 place(np.array([corner + xy(0.02, 0.01), corner + xy(0.07, 0.13), corner + xy(0.075, 0.22)]) * side),
@@ -94,7 +94,7 @@ def _paint_folds(canvas: Canvas, person: Person, shot: Shot, points: Landmarks) 
         jowls.append(ribbon(place(curve(jowl * side)), tapered(19, 0.07 * scale)))
         cheek = np.array([(0.82, 0.25), (0.62, 0.42), (0.45, 0.72)]) * [1, low]
         cheeks.append(ribbon(place(curve(cheek * side)), tapered(13, 0.06 * scale)))
-    canvas.tint(canvas.area(folds, 1.1), shade(0.15 + 1.25 * cues.folds + 0.25 * max(0.0, shot.smile)))
+    canvas.tint(canvas.area(folds, 1.1), shade(0.1 + 1.35 * cues.folds + 0.25 * max(0.0, shot.smile)))
     canvas.tint(canvas.area(corners, 1.2), shade(1.1 * cues.sagging))
     canvas.tint(canvas.area(jowls, 0.035 * scale), shade(0.9 * cues.sagging))
     canvas.tint(canvas.area(cheeks, 0.03 * scale), shade(0.65 * cues.sagging))

@@ -4,7 +4,7 @@ Raise a noise to make the labels harder to see; raise a shift to make classes fu
 """
 
 AGE_LOOK_NOISE = 2.5  # years: how much older or younger a person looks as a whole (standard deviation)
-AGE_CUE_NOISE = 6.0  # years: the same for each cue on its own (grey hair, forehead, eyes, sagging, ...)
+AGE_CUE_NOISE = 5.0  # years: the same for each cue on its own (grey hair, forehead, eyes, sagging, ...)
 DYED_SHARE = {0: 0.10, 1: 0.25}  # share of men and women who hide their grey hair
 
 GENDER_CUE_NOISE = 0.75  # each gender cue is -1 (male) or +1 (female) plus noise of this standard deviation
@@ -24,4 +24,4 @@ LOOKALIKE_MASKED_SHARE = 0.08  # the same beside a mask
 YAW, PITCH, ROLL = 11.0, 6.0, 4.0  # degrees (standard deviations)
 CAMERA_NOISE = (1.5, 7.0)  # grey levels
 CAMERA_BLUR = (0.45, 1.5)  # pixels
-LIGHT_STRENGTH = (0.15, 0.55)
+LIGHT_STRENGTH = (0.15, 0.5)

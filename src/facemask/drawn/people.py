@@ -165,7 +165,7 @@ def _age_cues(random: Random, gender: int, age: int, looks: float) -> AgeCues:
     def shows(start: float, end: float) -> float:
         return ramp(looks + random.normal(0, difficulty.AGE_CUE_NOISE), start, end)
 
-    grey = shows(42, 72) ** 1.2 * random.uniform(0.75, 1.0)
+    grey = shows(39, 68) * random.uniform(0.75, 1.0)
     dyed = random.random() < difficulty.DYED_SHARE[gender]
     return AgeCues(
         grey=grey * (0.12 if dyed else 1.0),
@@ -235,7 +235,7 @@ def _skin(random: Random, gender: int, dull: float) -> tuple[float, float, float
     tone = float(np.clip(random.normal(1.25 - 0.35 * gender + 0.35 * dull, 0.6), 0, 3))
     low = min(int(tone), 2)
     colour = SKIN[low] + (SKIN[low + 1] - SKIN[low]) * (tone - low)
-    colour = colour + random.normal(0, 3.0, 3) - np.array([6.0, 9.0, 14.0]) * dull
+    colour = colour + random.normal(0, 3.0, 3) - np.array([16.0, 20.0, 26.0]) * dull
     return _colour(colour)
 
 

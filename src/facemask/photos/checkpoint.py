@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -44,25 +44,35 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 class Progress:
-    """`done`: the lines of the photos that need not be done again, the first photos of this run in their order."""
+    """`done`: how many photos need not be done again, the first ones of this run in their order."""
 
-    def __init__(self, folder: Path, kind: bytes, wanted: list[tuple[str, str]]) -> None:
+    def __init__(self, folder: Path, kind: bytes, wanted: Iterable[tuple[str, str]]) -> None:
         """`wanted`: (photo, stamp of its file) of this run; `kind`: the store's first bytes."""
+        self.kind = kind
         self.pixels_path, self.log_path = folder / "pixels", folder / "log"
-        self.done, log_size, self.position = self._fitting(kind, wanted)
+        self.done, log_size, self.position = self._fitting(wanted)
         self.pixels = self._open(self.pixels_path, self.position)
         self.log = self._open(self.log_path, log_size)
         if not self.position:
             self._append(kind)
 
-    def add(self, line: Line, data: bytes) -> Line:
-        """Append a photo; the line returned says where its pixels begin."""
+    def add(self, line: Line, data: bytes) -> None:
+        """Append a photo: its pixels first, then the line that says so."""
         line = line | {"offset": self.position, "bytes": len(data)}
         self._append(data)
         self.pixels.flush()
         self.log.write(json.dumps(line).encode() + b"\n")
         self.log.flush()
-        return line
+
+    def facts(self) -> dict[str, list[Any]]:
+        """What the lines say of every photo so far, a column a name."""
+        columns: dict[str, list[Any]] = {}
+        with open(self.log_path, "rb") as log:
+            for text in log:
+                for name, value in json.loads(text).items():
+                    if name not in ("photo", "stamp", "bytes"):
+                        columns.setdefault(name, []).append(value)
+        return columns
 
     def publish(self, target: Path) -> None:
         """The pixels become `target`; the checkpoint keeps them too until it is removed."""
@@ -84,23 +94,21 @@ class Progress:
         self.pixels.write(data)
         self.position += len(data)
 
-    def _fitting(self, kind: bytes, wanted: list[tuple[str, str]]) -> tuple[list[Line], int, int]:
-        """The lines that count, the log's size up to them, and the pixels' size up to them."""
-        done: list[Line] = []
-        log_size, position = 0, 0
+    def _fitting(self, wanted: Iterable[tuple[str, str]]) -> tuple[int, int, int]:
+        """How many lines count, the log's size up to them, and the pixels' size up to them."""
+        done, log_size, position = 0, 0, 0
         if not self.log_path.exists() or not self.pixels_path.exists():
             return done, log_size, position
         size = self.pixels_path.stat().st_size
         with open(self.log_path, "rb") as log, open(self.pixels_path, "rb") as pixels:
-            if pixels.read(len(kind)) != kind:
+            if pixels.read(len(self.kind)) != self.kind:
                 return done, log_size, position
-            position = len(kind)
+            position = len(self.kind)
             for text, (photo, stamp) in zip(log, wanted, strict=False):
                 line = _parsed(text)
                 if line is None or (line["photo"], line["stamp"]) != (photo, stamp) or position + line["bytes"] > size:
                     break
-                done.append(line)
-                log_size, position = log_size + len(text), position + line["bytes"]
+                done, log_size, position = done + 1, log_size + len(text), position + line["bytes"]
         return done, log_size, position
 
     @staticmethod

@@ -4,6 +4,7 @@ Every photo is read and checked once, here; the bytes are the same for any numbe
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,17 @@ from facemask.errors import UserError
 from facemask.files import replacing, write_csv, write_parquet
 from facemask.photos.checkpoint import Line, Progress, identity, locked, remove, remove_stale
 from facemask.photos.crew import Crew, cores
+from facemask.photos.decode import decode
 from facemask.photos.masks import MASK_OF_PLACEMENT, Overlay
 from facemask.photos.store import JPEGS, PIXELS
 from facemask.photos.table import SCHEMA, empty_table, first_of_same_bytes
 from facemask.photos.task import Answer, Task
 from facemask.sources.listing import Listing
-from facemask.sources.tree import stamp
+from facemask.sources.tree import Broken, read, stamp
 
 PHOTOS_A_PROCESS = 32  # fewer are not worth the start of another one
+SAMPLE = 32  # photos that are opened to tell how large a store will be
+FACTS = ("stamp", "broken", "sha256", "width", "height", "stored_width", "stored_height", "synthetic")
 MEMORY_BUDGET = 16 * 2**30  # bytes
 
 
@@ -50,10 +54,6 @@ class Settings:
         if not 0 <= self.most_broken <= 1 or self.workers < 0:
             raise UserError("ingest.most_broken must be a share between 0 and 1 and ingest.workers at least 0")
 
-    def kind(self, photos: int) -> bytes:
-        """Of the store, from an estimate that needs no photo opened: all of them portraits of 3:4."""
-        return PIXELS if photos * self.short_side**2 * 4 <= self.memory_budget else JPEGS
-
 
 @dataclass(frozen=True)
 class Outputs:
@@ -75,27 +75,19 @@ def ingest(
     first broken photo (on_broken=fail), or where more than `most_broken` are broken (the quarantine is written then).
     """
     _refuse(listing.refused[:1], settings)
-    wanted = [
-        (photo, stamp(listing.entries[path]))
-        for photo, path in zip(listing.photos["photo"], listing.photos["path"], strict=True)
-    ]
-    kind = settings.kind(len(wanted))
+    kind = _store_kind(listing, settings)
     source = str(listing.photos["source"].iloc[0])
-    bytes_depend_on = [
-        source,
-        settings.short_side,
-        settings.pixel_limit,
-        kind.decode(),
-        {k: asdict(v) for k, v in overlays.items()},
-    ]
+    masks = {photo: asdict(overlay) for photo, overlay in overlays.items()}
+    bytes_depend_on = [source, settings.short_side, settings.pixel_limit, kind.decode(), masks]
     folder = checkpoints / f"{source}-{identity(bytes_depend_on)}"
     with locked(folder):
         remove_stale(checkpoints, source, folder)
-        with Progress(folder, kind, wanted) as progress:
-            lines = _decode(listing, overlays, settings, progress, wanted)
-            table = _table(listing.photos, lines)
-            _write_quarantine(listing, lines, settings, outputs)
+        with Progress(folder, kind, _stamped(listing)) as progress:
+            _decode(listing, overlays, settings, progress)
+            facts = pd.DataFrame(progress.facts(), index=listing.photos.index)
+            _write_quarantine(listing, facts["broken"], settings, outputs)
             progress.publish(outputs.pixels)
+        table = _table(listing.photos, facts)
         write_parquet(table, outputs.table)
         remove(folder)
     return table
@@ -124,33 +116,42 @@ def counts(table: pd.DataFrame, quarantined: int) -> dict[str, Any]:
     }
 
 
-def _decode(
-    listing: Listing,
-    overlays: dict[str, Overlay],
-    settings: Settings,
-    progress: Progress,
-    wanted: list[tuple[str, str]],
-) -> list[Line]:
-    lines = list(progress.done)
-    tasks = list(_tasks(listing, overlays, settings, len(wanted), len(lines)))
-    with Crew(_crew_size(settings.workers, len(tasks))) as crew:
-        answers = tqdm(crew.answers(tasks), total=len(wanted), initial=len(lines), unit="photo", mininterval=1.0)
-        for (photo, its_stamp), path, found in zip(
-            wanted[len(lines) :], listing.photos["path"][len(lines) :], answers, strict=True
-        ):
+def _store_kind(listing: Listing, settings: Settings) -> bytes:
+    """PIXELS where all photos fit the budget: surely, or else by what a few of them, evenly spread, come to."""
+    count = len(listing.photos)
+    if count * settings.short_side**2 * 4 <= settings.memory_budget:  # no phone's photo is longer than 3:4
+        return PIXELS
+    sizes = []
+    for path in listing.photos["path"].iloc[:: max(1, count // SAMPLE)]:
+        with suppress(Broken):
+            sizes.append(decode(read(listing.entries[path]), settings.short_side, settings.pixel_limit).pixels.nbytes)
+    return PIXELS if count * sum(sizes) <= settings.memory_budget * len(sizes) else JPEGS
+
+
+def _stamped(listing: Listing) -> Iterator[tuple[str, str]]:
+    """(photo, stamp of its file) of each listed photo."""
+    for photo, path in zip(listing.photos["photo"], listing.photos["path"], strict=True):
+        yield photo, stamp(listing.entries[path])
+
+
+def _decode(listing: Listing, overlays: dict[str, Overlay], settings: Settings, progress: Progress) -> None:
+    start, count = progress.done, len(listing.photos)
+    tasks = _tasks(listing, overlays, settings, progress)
+    with Crew(_crew_size(settings.workers, count - start)) as crew:
+        answers = tqdm(crew.answers(tasks), total=count, initial=start, unit="photo", mininterval=1.0)
+        rows = listing.photos.iloc[start:]
+        for photo, path, found in zip(rows["photo"], rows["path"], answers, strict=True):
             if found.broken:
                 _refuse([(path, found.broken)], settings)
-            lines.append(progress.add({"photo": photo, "stamp": its_stamp} | _facts(found), found.data))
-    return lines
+            progress.add({"photo": photo} | _facts(found), found.data)
 
 
-def _tasks(
-    listing: Listing, overlays: dict[str, Overlay], settings: Settings, photos: int, done: int
-) -> Iterator[Task]:
-    kind = settings.kind(photos)
-    for photo, path in zip(listing.photos["photo"][done:], listing.photos["path"][done:], strict=True):
+def _tasks(listing: Listing, overlays: dict[str, Overlay], settings: Settings, progress: Progress) -> Iterator[Task]:
+    rows = listing.photos.iloc[progress.done :]
+    for photo, path in zip(rows["photo"], rows["path"], strict=True):
         points = listing.entries[listing.landmarks[photo]] if photo in listing.landmarks else None
-        yield Task(listing.entries[path], settings.short_side, settings.pixel_limit, kind, overlays.get(photo), points)
+        entry, overlay = listing.entries[path], overlays.get(photo)
+        yield Task(entry, settings.short_side, settings.pixel_limit, progress.kind, overlay, points)
 
 
 def _crew_size(workers: int, tasks: int) -> int:
@@ -158,9 +159,7 @@ def _crew_size(workers: int, tasks: int) -> int:
 
 
 def _facts(found: Answer) -> Line:
-    facts = asdict(found)
-    del facts["data"]
-    return facts
+    return {name: getattr(found, name) for name in FACTS}
 
 
 def _refuse(broken: list[tuple[str, str]], settings: Settings) -> None:
@@ -169,15 +168,8 @@ def _refuse(broken: list[tuple[str, str]], settings: Settings) -> None:
         raise UserError(f"{path}: {reason}; mend or remove it, or set ingest.on_broken=quarantine")
 
 
-def _table(photos: pd.DataFrame, lines: list[Line]) -> pd.DataFrame:
-    facts = pd.DataFrame(lines, index=photos.index)
-    table = pd.concat(
-        [
-            photos,
-            facts[["broken", "sha256", "width", "height", "synthetic", "offset", "stored_width", "stored_height"]],
-        ],
-        axis=1,
-    )
+def _table(photos: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
+    table = pd.concat([photos, facts], axis=1)
     table = table[table["broken"] == ""].reset_index(drop=True)
     drawn = table["synthetic"].map(MASK_OF_PLACEMENT).astype("Int8")
     table["mask"] = drawn.fillna(table["mask"])
@@ -185,16 +177,15 @@ def _table(photos: pd.DataFrame, lines: list[Line]) -> pd.DataFrame:
     return table[list(SCHEMA)].astype(SCHEMA)
 
 
-def _write_quarantine(listing: Listing, lines: list[Line], settings: Settings, outputs: Outputs) -> None:
-    decoded = [
-        (path, line["broken"]) for path, line in zip(listing.photos["path"], lines, strict=True) if line["broken"]
-    ]
+def _write_quarantine(listing: Listing, reasons: "pd.Series[str]", settings: Settings, outputs: Outputs) -> None:
+    is_broken = (reasons != "").to_numpy()
+    decoded = zip(listing.photos["path"][is_broken], reasons[is_broken], strict=True)
     broken = [*listing.refused, *decoded]
     write_csv(pd.DataFrame(broken, columns=["file", "reason"]), outputs.quarantine)
-    share = len(broken) / (len(listing.refused) + len(lines))
-    if share > settings.most_broken:
+    count = len(listing.refused) + len(reasons)
+    if len(broken) > settings.most_broken * count:
         path, reason = broken[0]
         raise UserError(
-            f"{len(broken)} of {len(listing.refused) + len(lines)} files are broken, such as {path} ({reason});"
-            f" see {outputs.quarantine}, mend them or raise ingest.most_broken (now {settings.most_broken})"
+            f"{len(broken)} of {count} files are broken, such as {path} ({reason}); see {outputs.quarantine}, mend them"
+            f" or raise ingest.most_broken (now {settings.most_broken})"
         )

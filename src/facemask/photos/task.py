@@ -8,7 +8,7 @@ from facemask.photos.decode import Photo, decode
 from facemask.photos.masks import NoFace, Overlay, draw_mask
 from facemask.photos.store import packed
 from facemask.sources.key_points import read_points
-from facemask.sources.tree import Broken, Entry, read
+from facemask.sources.tree import Broken, Entry, read, stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Task:
 class Answer:
     """Either `broken` is the reason, or the rest describes the photo; `data` is what the store holds of it."""
 
+    stamp: str = ""
     broken: str = ""
     sha256: str = ""
     width: int = 0
@@ -38,15 +39,16 @@ class Answer:
 
 
 def answer(task: Task) -> Answer:
+    its_stamp = stamp(task.entry)  # before it is read: what changes in between is then read again
     try:
         data = read(task.entry)
         photo = decode(data, task.short_side, task.pixel_limit)
     except Broken as error:
-        return Answer(broken=str(error))
+        return Answer(its_stamp, broken=str(error))
     pixels, synthetic = _with_mask(task, photo)
     height, width = pixels.shape[:2]
     digest = hashlib.sha256(data).hexdigest()
-    return Answer("", digest, photo.width, photo.height, width, height, synthetic, packed(pixels, task.kind))
+    return Answer(its_stamp, "", digest, photo.width, photo.height, width, height, synthetic, packed(pixels, task.kind))
 
 
 def _with_mask(task: Task, photo: Photo) -> tuple[Array, str]:

@@ -13,7 +13,7 @@ from facemask.errors import one_sentence
 from facemask.files import replacing, write_csv, write_json, write_text
 from facemask.photos.store import Store
 from facemask.predictions import read_members, read_table
-from facemask.scoring import clothes, plots, sections
+from facemask.scoring import clothes, sections
 from facemask.scoring.errors import class_table, worst
 from facemask.scoring.insights import insights
 from facemask.scoring.material import Material
@@ -36,7 +36,7 @@ def main() -> None:
     for section in tqdm([one for one in shown if one.pictures], desc="figures", disable=None):
         for picture in section.pictures:
             with replacing(arguments.plots / f"{picture.name}.png") as temporary:
-                temporary.write_bytes(plots.render(picture.draw))
+                temporary.write_bytes(picture.light)
     for name, table in plot_tables(parts, class_table(rows), material.curves).items():
         write_csv(table, arguments.plots / f"{name}.csv")
     write_json(found, arguments.metrics)

@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.resources import files
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 from facemask.labels import CLASSES, Array
 from facemask.scoring.plots import DPI, render
 
-Format = Callable[[object], str]
+CSS_DPI = 96  # CSS pixels an inch
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,14 @@ class Picture:
     name: str
     sentence: str
     draw: Callable[[], Figure]
+
+    @cached_property
+    def light(self) -> bytes:
+        return render(self.draw, "light")
+
+    @cached_property
+    def dark(self) -> bytes:
+        return render(self.draw, "dark")
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,8 @@ def page(title: str, lead: str, tiles: Sequence[tuple[str, str, str]], sections:
     """The HTML text. tiles: (label, value, note) of the numbers on top. Every text is escaped."""
     templates = files("facemask.scoring") / "templates"
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["png"] = _inline_png
+    environment.filters["png"] = _png_uri
+    environment.filters["size"] = _size
     environment.filters["jpeg"] = _inline_jpeg
     source = (templates / "report.html").read_text("utf-8")
     style, script = ((templates / name).read_text("utf-8") for name in ("report.css", "report.js"))
@@ -107,11 +117,14 @@ def _cell(value: object, form: str) -> Cell:
     return Cell(text, repr(number), True)
 
 
-def _inline_png(picture: Picture, theme: str) -> dict[str, object]:
-    data = render(picture.draw, theme)
-    width, height = Image.open(io.BytesIO(data)).size
-    scale = 96 / DPI
-    return {"source": _data_uri(data, "png"), "width": round(width * scale), "height": round(height * scale)}
+def _size(png: bytes) -> dict[str, int]:
+    """Width and height in CSS pixels."""
+    width, height = Image.open(io.BytesIO(png)).size
+    return {"width": round(width * CSS_DPI / DPI), "height": round(height * CSS_DPI / DPI)}
+
+
+def _png_uri(png: bytes) -> str:
+    return _data_uri(png, "png")
 
 
 def _inline_jpeg(one: Photo) -> str:

@@ -14,6 +14,7 @@ from facemask.files import replacing, write_csv, write_json, write_text
 from facemask.photos.store import Store
 from facemask.predictions import read_members, read_table
 from facemask.scoring import clothes, sections
+from facemask.scoring.calls import MAIN
 from facemask.scoring.errors import class_table, worst
 from facemask.scoring.insights import insights
 from facemask.scoring.material import Material
@@ -28,7 +29,7 @@ def main() -> None:
     material = gather(arguments, photos, store)
     parts = material.parts()
     found = insights(material, parts)
-    rows = parts[sections.MAIN]
+    rows = parts[MAIN]
     place = pd.Series(range(len(photos)), index=photos["photo"])
     count = params.section("report")["worst"]
     sheet = [photo(row, store[place[row["photo"]]]) for row in worst(rows, count).to_dict("records")]

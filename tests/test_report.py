@@ -36,7 +36,7 @@ TABLES = ["classes", "confusion_age", "confusion_classes", "confusion_gender", "
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    write_run(folder, persons=36, eval_persons=24, candidates=["soft_vote", "logistic"])
+    write_run(folder, persons=30, eval_persons=14, candidates=["soft_vote", "logistic"])
     for stage in ("stack", "submit", "report"):
         done = run_stage(stage, folder)
         assert done.returncode == 0, done.stderr
@@ -76,8 +76,9 @@ def test_every_run_writes_the_same_files_of_plots(run: Path) -> None:
     expected = {f"{name}.png" for name in FIGURES} | {f"{name}.csv" for name in TABLES}
     assert {path.name for path in (run / "plots").iterdir()} == expected
     for name in FIGURES:
-        pixels = np.asarray(Image.open(run / f"plots/{name}.png").convert("RGB"))
-        assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20, f"{name} is blank"
+        colours = Image.open(run / f"plots/{name}.png").convert("RGB").getcolors(maxcolors=2**24)
+        assert colours is not None
+        assert len(colours) > 20, f"{name} is blank"
 
 
 def test_the_report_is_the_same_bytes_twice(run: Path) -> None:

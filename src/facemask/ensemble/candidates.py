@@ -7,6 +7,7 @@ import numpy as np
 
 from facemask.ensemble import learners
 from facemask.ensemble.evidence import Evidence
+from facemask.ensemble.pool import fit_pool
 from facemask.ensemble.simplex import simplex_weights
 from facemask.ensemble.votes import hard_vote, joint_vote, pooled, soft_vote
 from facemask.errors import UserError
@@ -39,11 +40,16 @@ def _simplex(evidence: Evidence, truth: Array, chance: np.random.Generator) -> P
     return WeightedVote({name: simplex_weights(evidence.pools[name], codes[name]) for name in ATTRIBUTES})
 
 
+def _pool(evidence: Evidence, truth: Array, chance: np.random.Generator) -> Predictor:
+    return fit_pool(evidence, _codes(truth))
+
+
 CANDIDATES: dict[str, Fit] = {
     "soft_vote": _unlearned(soft_vote),
     "joint_vote": _unlearned(joint_vote),
     "hard_vote": _unlearned(hard_vote),
     "simplex": _simplex,
+    "pool": _pool,
     "logistic": _stacked(learners.logistic),
     "knn": _stacked(learners.knn),
     "svm": _stacked(learners.svm),

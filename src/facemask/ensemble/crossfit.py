@@ -42,7 +42,9 @@ def crossfit(
     folds = int(fold.max()) + 1
     held_out = [*combinations(range(folds), 1), *combinations(range(folds), 2)]
     jobs: list[Job] = [(name, group) for name in names for group in held_out]
-    with threadpool_limits(1, user_api="blas"):  # sums in another order differ in the last bit: one thread a fit, whatever the machine
+    with threadpool_limits(
+        1, user_api="blas"
+    ):  # sums in another order differ in the last bit: one thread a fit, whatever the machine
         run = Parallel(n_jobs=len(os.sched_getaffinity(0)), backend="threading", return_as="generator")
         results = run(delayed(_without)(name, group, evidence, truth, usable, fold, seed) for name, group in jobs)
         done = dict(zip(jobs, tqdm(results, total=len(jobs), desc="stack", unit="fit", disable=None), strict=True))

@@ -1,5 +1,7 @@
 """One row a photo: what it shows and what the stack called it. All error analysis starts from this table."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,9 @@ from facemask.scoring.scores import Part
 
 # columns: photo, part, person, file; true and called joint classes; mask, gender, age (true codes), called_mask, called_gender,
 # called_age; years (as far as known: 60 means 60 or more where only the label is known); truth_probability; confidence
+
+MAIN = "out-of-fold"  # the part that every run has
+Parts = Mapping[str, pd.DataFrame]  # name of a part -> its rows
 
 
 def calls(

@@ -9,7 +9,7 @@ from facemask.scoring.metrics import class_f1, confusion
 
 OLD_BINS = (50, 53, 56, 58, 60, 63, 66, 71)  # years: left edges, the last is open
 BORDERS = {"18-27": (18, 27), "28-29": (28, 29), "30-31": (30, 31), "32-57": (32, 57), "58-59": (58, 59), "60-61": (60, 61),
-           "62 and more": (62, 200)}  # fmt: skip
+           "62+": (62, 200)}  # fmt: skip
 STRICT_BORDERS = {"28-31": (28, 31), "58-61": (58, 61)}
 
 
@@ -122,4 +122,4 @@ def worst(rows: pd.DataFrame, count: int) -> pd.DataFrame:
 
 
 def _span(left: int, right: int) -> str:
-    return f"{left} and more" if right >= 200 else f"{left}-{right - 1}"
+    return f"{left}+" if right >= 200 else f"{left}-{right - 1}"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from facemask.labels import AGE, ATTRIBUTES, MASK
 from facemask.scoring import clothes, errors
-from facemask.scoring.calls import is_wrong
+from facemask.scoring.calls import MAIN, is_wrong
 from facemask.scoring.material import Material
 from facemask.scoring.metrics import attribute_scores
 
@@ -19,14 +19,14 @@ def insights(material: Material, parts: Mapping[str, pd.DataFrame]) -> dict[str,
     for name, rows in parts.items():
         score = intervals[name]["macro_f1"]
         scores = attribute_scores(rows["true"].to_numpy(), rows["called"].to_numpy())
-        found[name.replace("out-of-fold", "oof")] = {
+        found[name.replace(MAIN, "oof")] = {
             "macro_f1_low": score.low,
             "macro_f1_high": score.high,
             "calibration_error": curves[name].error,
             **{f"{attribute}_f1": scores[attribute]["macro_f1"] for attribute in ATTRIBUTES},
             **findings(rows),
         }
-    rows = parts["out-of-fold"]
+    rows = parts[MAIN]
     misled = clothes.misled(rows, rows["photo"].map(material.colours))
     found["oof"]["gender_wrong_in_misleading_clothes"] = float(misled["wrong"].iloc[0])
     found["oof"]["gender_wrong_in_other_clothes"] = float(misled["wrong"].iloc[1])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from facemask.labels import ATTRIBUTES, Array, decode
 from facemask.predictions import JOINT_COLUMNS
-from facemask.scoring.calls import calls, label_years, true_years
+from facemask.scoring.calls import MAIN, calls, label_years, true_years
 from facemask.scoring.metrics import Interval, Reliability, bootstrap, reliability
 from facemask.scoring.scores import Part, called_classes, train_classes
 
@@ -45,7 +45,7 @@ class Material:
         train = self.train()
         known = true_years(self.photos, self.truth_train, self.truth_eval)
         oof = Part("oof", train["photo"].to_numpy(), train_classes(train), train["person"].to_numpy())
-        tables = {"out-of-fold": calls(self.stack, oof, self.photos, _agreeing(known, self.photos), "out-of-fold")}
+        tables = {MAIN: calls(self.stack, oof, self.photos, _agreeing(known, self.photos), MAIN)}
         if self.truth_eval is not None:
             key = self.photos[self.photos["split"] == "eval"].set_index("file")["photo"]
             rows = self.truth_eval[self.truth_eval["ImageID"].isin(key.index)]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from facemask.labels import ATTRIBUTES, CLASSES
+from facemask.scoring.calls import MAIN
 
 
 def plot_tables(
@@ -15,7 +16,7 @@ def plot_tables(
     confusion_*.csv (actual, predicted; a row a photo) fit the template `confusion`, classes.csv `bar_horizontal`,
     curves.csv (series, epoch, loss) `linear`.
     """
-    rows = parts["out-of-fold"]
+    rows = parts[MAIN]
     words = {"classes": dict(enumerate(CLASSES)), **{name: dict(enumerate(each)) for name, each in ATTRIBUTES.items()}}
     tables = {"confusion_classes": ("true", "called")} | {
         f"confusion_{name}": (name, f"called_{name}") for name in ATTRIBUTES

@@ -110,7 +110,7 @@ def old_curve(parts: Mapping[str, pd.DataFrame]) -> Figure:
         places = [names.index(years) for years in table["years"] if years in names]
         values = table.loc[table["years"].isin(names), "called_old"]
         axes.plot(places, values, color=colour, marker="o", label=name)
-    first_old = sum(int(name.split("-")[0].split(" ")[0]) < 60 for name in names)
+    first_old = sum(int(name.split("-")[0].rstrip("+")) < 60 for name in names)
     axes.axvline(first_old - 0.5, color=GREY, linestyle="--", linewidth=1)
     axes.text(first_old - 0.45, 1.02, "60 and more", fontsize=8, color=GREY)
     axes.set_xticks(range(len(names)), names)

@@ -5,17 +5,16 @@ from typing import Any
 
 import pandas as pd
 
-from facemask.labels import AGE, ATTRIBUTES, CLASSES, GENDER, MASK
-from facemask.scoring import clothes, errors, plots
+from facemask.labels import ATTRIBUTES, CLASSES
+from facemask.scoring import errors, plots
 from facemask.scoring.agreement import agreement
-from facemask.scoring.calls import is_wrong
+from facemask.scoring.calls import MAIN, Parts, is_wrong
+from facemask.scoring.findings import age_section, gender_section, mask_section
 from facemask.scoring.label_changes import change_table, planted_table
 from facemask.scoring.material import Material
 from facemask.scoring.metrics import confusion
-from facemask.scoring.report import Photo, Picture, Section, table
+from facemask.scoring.report import Photo, Picture, Section, counted, listed, table
 
-Parts = Mapping[str, pd.DataFrame]
-MAIN = "out-of-fold"  # the part that every run has
 PART_NAMES = {"oof": "out-of-fold", "public": "public", "private": "private"}
 
 
@@ -109,7 +108,7 @@ def error_section(parts: Parts) -> Section:
     guilty = errors.blame(rows)
     section = Section("errors", "Errors", [
         f"{is_wrong(rows, 'joint').mean():.1%} of the photos ({where}) are called wrongly. "
-        + _list(f"{row.share:.0%} of them in {row.wrong}" for row in guilty.head(3).itertuples()) + ".",
+        + listed(f"{row.share:.0%} of them in {row.wrong}" for row in guilty.head(3).itertuples()) + ".",
     ])  # fmt: skip
     counts = {attribute: errors.attribute_confusion(rows, attribute) for attribute in ATTRIBUTES}
     rates = {attribute: float(is_wrong(rows, attribute).mean()) for attribute in ATTRIBUTES}
@@ -137,98 +136,10 @@ def error_section(parts: Parts) -> Section:
     return section
 
 
-def mask_section(parts: Parts) -> Section:
-    masks = {name: errors.mask_table(rows) for name, rows in parts.items()}
-    rows = masks[MAIN].set_index("mask")
-    share = {
-        word: float(str(rows.loc[word[0], f"called {word[1]}"]))
-        for word in (("incorrect", "wear"), ("wear", "incorrect"))
-    }
-    photos, f1 = rows["photos"].to_dict(), rows["f1"].to_dict()
-    section = Section("mask", "Mask", [
-        f"{share['incorrect', 'wear']:.1%} of the incorrectly worn masks are called worn, and {share['wear', 'incorrect']:.1%} of the worn ones incorrect. "
-        f"There are {photos['incorrect']} photos of incorrect and {photos['not_wear']} of no mask, and F1 is {f1['incorrect']:.3f} against {f1['not_wear']:.3f}.",
-    ])  # fmt: skip
-    section.pictures.append(Picture(
-        "masks",
-        "What each true mask class is called: incorrect is one small step from worn, and that is where it is lost.",
-        lambda: plots.bars(rows.reset_index(), "mask", {f"called {word}": f"called {word}" for word in MASK}, "share of the photos"),
-    ))  # fmt: skip
-    for name, frame in masks.items():
-        columns = {"mask": ("mask", ""), "photos": ("photos", "d"), "f1": ("F1", ".3f")}
-        columns |= {f"called {word}": (f"called {word}", ".1%") for word in MASK}
-        section.tables.append(table(f"Mask, {name}", frame, columns))
-    return section
-
-
-def age_section(parts: Parts) -> Section:
-    old = {name: errors.old_by_years(rows) for name, rows in parts.items()}
-    borders = {name: errors.border_ages(rows) for name, rows in parts.items()}
-    is_old = parts[MAIN][parts[MAIN]["age"] == AGE.index(">=60")]
-    missed = float((is_old["called_age"] == AGE.index("30-59")).mean()) if len(is_old) else 0.0
-    near = borders[MAIN][borders[MAIN]["is_border"]]
-    section = Section("age", "Age", [
-        f"{missed:.1%} of the photos of people of 60 and more are called 30-59 ({MAIN}, {len(is_old)} photos of {is_old['person'].nunique()} persons).",
-        "Near the borders of the bands: " + _list(f"{row.wrong:.1%} of the ages {row.years} are wrong" for row in near.itertuples()) + ".",
-    ])  # fmt: skip
-    section.pictures.append(Picture(
-        "ages",
-        "Share called 60 and more by years: ideally a step from 0 to 1 at the dashed line; the slope shows how blurred the border is. "
-        "Where only labels are known, 60 means 60 and more.",
-        lambda: plots.old_curve(old),
-    ))  # fmt: skip
-    plain = borders[MAIN][~borders[MAIN]["is_border"]]
-    section.pictures.append(Picture(
-        "borders",
-        "Age errors by years: they gather at 28 to 31 and 58 to 61, where a year decides the band.",
-        lambda: plots.bars(plain, "years", {"wrong": "wrong"}, "share whose band is called wrongly"),
-    ))  # fmt: skip
-    for name in parts:
-        section.tables.append(table(f"People of 50 and more, {name}", old[name], {
-            "years": ("years", ""), "photos": ("photos", "d"), "persons": ("persons", "d"), "called_old": ("called >=60", ".1%"), "wrong": ("wrong", ".1%"),
-        }))  # fmt: skip
-        section.tables.append(table(f"Age errors near the borders, {name}", borders[name], {
-            "years": ("years", ""), "photos": ("photos", "d"), "persons": ("persons", "d"), "wrong": ("wrong", ".1%"),
-        }))  # fmt: skip
-    return section
-
-
-def gender_section(material: Material, parts: Parts) -> Section:
-    rows = parts[MAIN]
-    colours = rows["photo"].map(material.colours)
-    by_colour = clothes.clothes_table(rows, colours)
-    misled = clothes.misled(rows, colours)
-    suggests, others = misled.iloc[0], misled.iloc[1]
-    persons = errors.by_person(rows, "gender")
-    whole = persons[persons["wrong_photos"] >= 4]
-    section = Section("gender", "Gender", [
-        f"Gender is wrong in {suggests['wrong']:.1%} of the photos whose clothes have a colour that the other gender wears more often, and in "
-        f"{others['wrong']:.1%} of the others ({MAIN}). The colour is the median of the torso; its lean is counted on other persons.",
-        f"{whole['persons'].sum()} persons have at least 4 photos with the wrong gender; {whole['share'].sum():.0%} of all gender errors are theirs: "
-        "the same face is wrong again and again.",
-    ])  # fmt: skip
-    section.pictures.append(Picture(
-        "clothes",
-        "Gender errors by colour of the clothes, men and women apart: where one bar is much longer, the colour speaks for the other gender.",
-        lambda: plots.bars(by_colour, "colour", {f"wrong_{word}": word for word in GENDER}, "share whose gender is called wrongly"),
-    ))  # fmt: skip
-    section.tables.append(table("Gender errors by colour of the clothes", by_colour, {
-        "colour": ("colour", ""), "photos": ("photos", "d"), "women": ("women", ".1%"), "wrong": ("wrong", ".1%"),
-        "wrong_male": ("men called women", ".1%"), "wrong_female": ("women called men", ".1%"),
-    }))  # fmt: skip
-    section.tables.append(table("Do the clothes mislead?", misled, {
-        "clothes": ("clothes in", ""), "photos": ("photos", "d"), "wrong": ("gender wrong", ".1%"),
-    }))  # fmt: skip
-    section.tables.append(table("Gender errors by person", persons, {
-        "wrong_photos": ("wrong photos of a person", "d"), "persons": ("persons", "d"), "share": ("share of the errors", ".1%"),
-    }))  # fmt: skip
-    return section
-
-
 def confidence_section(material: Material, parts: Parts) -> Section:
     curves = material.reliabilities(parts)
     section = Section("confidence", "Confidence", [
-        "Expected calibration error: " + _list(f"{each.error:.3f} {name}" for name, each in curves.items()) + ". A chosen “+prior” moves "
+        "Expected calibration error: " + listed(f"{each.error:.3f} {name}" for name, each in curves.items()) + ". A chosen “+prior” moves "
         "probability to rare classes on purpose: good for macro F1, not for calibration.",
     ])  # fmt: skip
     section.pictures.append(Picture(
@@ -265,11 +176,11 @@ def member_section(material: Material) -> Section:
 
 def label_section(material: Material, parts: Parts) -> Section:
     everyone = material.photos[material.photos["split"] == "train"]
-    changes = change_table(everyone, parts["out-of-fold"])
+    changes = change_table(everyone, parts[MAIN])
     dropped = int((everyone["weight"] == 0).sum())
     section = Section("labels", "Labels", [
-        _list(f"{row.attribute} of {row.photos} photos ({row.persons} persons)" for row in changes.itertuples()).capitalize()
-        + f" differ from what was written; {dropped} photos were dropped. Age counts where the band changed.",
+        listed(f"{row['attribute']} of {counted(row['photos'], 'photo')} ({counted(row['persons'], 'person')})" for row in changes.to_dict("records")).capitalize()
+        + f" differ from what was written; {counted(dropped, 'photo')} were dropped. Age counts where the band changed.",
     ])  # fmt: skip
     section.tables.append(table("Labels changed, and what the stack (which never saw them) calls those photos", changes, {
         "attribute": ("attribute", ""), "photos": ("photos", "d"), "persons": ("persons", "d"), "stack_agrees": ("stack agrees", ".1%"),
@@ -287,7 +198,7 @@ def label_section(material: Material, parts: Parts) -> Section:
         known = [
             name
             for name in ("person", "file", "attribute", "written", "value", "by", "status", "photos", "note")
-            if name in material.changes
+            if name in material.changes and (material.changes[name].fillna("") != "").any()
         ]
         shown = material.changes[known].fillna("").head(200)
         section.tables.append(
@@ -303,10 +214,10 @@ def label_section(material: Material, parts: Parts) -> Section:
 def training_section(material: Material) -> Section:
     if material.curves.empty:
         return _without("training", "Training", "curves", "No training history was kept.")
-    last = material.curves[material.curves["epoch"] == material.curves["epoch"].max()]
-    still = last.groupby("member", sort=False)["loss"].mean()
+    last = material.curves.groupby(["member", "fold"], sort=False).tail(1).groupby("member", sort=False)["loss"].mean()
     section = Section("training", "Training", [
-        f"{len(still)} members reached epoch {int(last['epoch'].max())}. Losses differ in kind between members: compare slopes, not heights.",
+        "Training loss of the last epoch: " + listed(f"{name} {loss:.3f}" for name, loss in last.items())
+        + ". Losses differ in kind between members: compare slopes, not heights.",
     ])  # fmt: skip
     section.pictures.append(Picture(
         "curves",
@@ -341,11 +252,6 @@ def _table(caption: str, records: list[dict[str, Any]], heads: Mapping[str, tupl
 def _group_columns(title: str) -> dict[str, tuple[str, str]]:
     columns = {"group": (title, ""), "photos": ("photos", "d"), "joint": ("wrong", ".1%")}
     return columns | {attribute: (f"{attribute} wrong", ".1%") for attribute in ATTRIBUTES}
-
-
-def _list(items: Any) -> str:
-    words = list(items)
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else "none"
 
 
 def all_sections(material: Material, parts: Parts, sheet: list[Photo]) -> list[Section]:

@@ -21,7 +21,9 @@ def crop(photo: Array, size: list[int], share: float, place: tuple[float, float]
 def resize(photo: Array, size: list[int]) -> Array:
     """(size[0], size[1], 3) uint8; area averaging where it shrinks."""
     shrinks = photo.shape[0] > size[0]
-    return np.asarray(cv2.resize(photo, (size[1], size[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
+    return np.asarray(
+        cv2.resize(photo, (size[1], size[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    )
 
 
 def centre_view(photo: Array, size: list[int], share: float) -> Array:

@@ -1,6 +1,7 @@
 """labels/<data>.csv: what people decided, read strictly and applied to a photo table."""
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -24,18 +25,23 @@ def read_corrections(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file; make one with the header line {','.join(COLUMNS)}")
+    try:
+        return parse_corrections(path.read_bytes().decode("utf-8-sig"), path)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text; save it as UTF-8") from error
+
+
+def parse_corrections(text: str, path: str | Path) -> pd.DataFrame:
+    """As read_corrections, from the text of a file; `path` is only named in complaints."""
     rows: list[dict[str, object]] = []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            _check_header(path, next(reader, []))
-            for fields in reader:
-                if fields:
-                    rows.append(_row(path, reader.line_num, fields))
-        except csv.Error as error:
-            raise UserError(f"{path} line {reader.line_num}: {error}; mend or remove the line") from error
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: not UTF-8 text; save it as UTF-8") from error
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        _check_header(path, next(reader, []))
+        for fields in reader:
+            if fields:
+                rows.append(_row(path, reader.line_num, fields))
+    except csv.Error as error:
+        raise UserError(f"{path} line {reader.line_num}: {error}; mend or remove the line") from error
     _check_agreement(path, rows)
     return pd.DataFrame(rows, columns=[*COLUMNS, "line"]).astype({"line": "int64"})
 
@@ -123,12 +129,12 @@ def words_of(attribute: str, codes: pd.Series) -> str:
     return str(int(code)) if attribute == "age" else WORDS[attribute][int(code)]
 
 
-def _check_header(path: Path, fields: list[str]) -> None:
+def _check_header(path: str | Path, fields: list[str]) -> None:
     if tuple(fields) != COLUMNS:
         raise UserError(f"{path} line 1: the header must be {','.join(COLUMNS)}, not {','.join(fields) or 'nothing'}")
 
 
-def _row(path: Path, line: int, fields: list[str]) -> dict[str, object]:
+def _row(path: str | Path, line: int, fields: list[str]) -> dict[str, object]:
     if len(fields) != len(COLUMNS):
         raise UserError(f"{path} line {line}: {len(fields)} fields; write the six of {','.join(COLUMNS)}")
     row: dict[str, object] = dict(zip(COLUMNS, fields, strict=True)) | {"line": line}
@@ -140,7 +146,7 @@ def _row(path: Path, line: int, fields: list[str]) -> dict[str, object]:
     return row
 
 
-def _check_agreement(path: Path, rows: list[dict[str, object]]) -> None:
+def _check_agreement(path: str | Path, rows: list[dict[str, object]]) -> None:
     """A key once only, and no mask line on a photo that a swap line moves already."""
     seen: dict[tuple[object, ...], dict[str, object]] = {}
     for row in rows:

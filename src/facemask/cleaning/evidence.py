@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from facemask.cleaning.pairs import weigh_pairs
-from facemask.cleaning.pooling import calibrate, fit, mean_of_voters
+from facemask.cleaning.pooling import calibrate, expit, fit, log_probabilities, log_ratio, pool_voters
 from facemask.cleaning.years import centre_voters, fit_years, propose_years
 from facemask.labels import OLD_AGE, Array, age_band
+
+DOUBT = 0.4  # probability that a photo says nothing about its person
 
 
 @dataclass
@@ -20,23 +22,23 @@ class Verdict:
     @property
     def wrong(self) -> Array:
         """P(the written label is wrong) of each unit."""
-        return np.asarray(1 / (1 + np.exp(-self.log_odds)))
+        return expit(self.log_odds)
 
 
 def judge_photos(probabilities: Array, labels: Array) -> Verdict:
     """Photos on their own, any number of classes: probabilities [voters, photos, classes], labels [photos] codes."""
-    pooled = fit(mean_of_voters(calibrate(probabilities, labels))[:, None, :], labels)
+    pooled = fit(pool_voters(calibrate(probabilities, labels))[:, None, :], labels)
     return _verdict(pooled.posterior(labels), labels)
 
 
 def judge_photos_and_pairs(probabilities: Array, labels: Array, pairs: Array) -> tuple[Verdict, Array]:
     """As judge_photos, for photos some of which form pairs [pairs, 2] that may have been exchanged.
 
-    Also returns P(exchanged) [pairs]. The photos' verdicts take the exchanges into account.
+    Also returns the log-odds of exchange [pairs]. The photos' verdicts take the exchanges into account.
     """
-    pooled = fit(mean_of_voters(calibrate(probabilities, labels))[:, None, :], labels)
+    pooled = fit(pool_voters(calibrate(probabilities, labels))[:, None, :], labels)
     evidence = weigh_pairs(pooled, labels, pairs)
-    return _verdict(evidence.posterior, labels), evidence.swapped
+    return _verdict(evidence.posterior, labels), evidence.log_odds
 
 
 def judge_persons(probabilities: Array, labels: Array, unit: Array, kind: Array) -> Verdict:
@@ -65,16 +67,17 @@ def judge_ages(probabilities: Array, years: Array, written: Array, unit: Array, 
 
 
 def person_features(probabilities: Array, labels: Array, unit: Array, kind: Array) -> Array:
-    """[persons, kinds, classes]: calibrated log-probabilities, mean over voters and a person's photos of a kind."""
-    pooled = mean_of_voters(calibrate(probabilities, labels[unit], kind))
+    """[persons, kinds, classes]: pooled log-probabilities; over kinds they sum to the mean over a person's photos.
+
+    A photo is taken to say nothing with probability DOUBT: so one strange photo cannot outweigh the six others.
+    """
+    pooled = doubted(pool_voters(calibrate(probabilities, labels[unit])))
     kinds = np.unique(kind)
     features = np.zeros((len(labels), len(kinds), pooled.shape[1]))
     for column, value in enumerate(kinds):
         rows = kind == value
         np.add.at(features[:, column], unit[rows], pooled[rows])
-        photos = np.bincount(unit[rows], minlength=len(labels))
-        features[:, column] /= np.maximum(photos, 1)[:, None]
-    return features
+    return features / np.maximum(np.bincount(unit, minlength=len(labels)), 1)[:, None, None]
 
 
 def person_years(years: Array, written: Array, unit: Array, kind: Array) -> Array:
@@ -89,6 +92,13 @@ def person_years(years: Array, written: Array, unit: Array, kind: Array) -> Arra
     return np.asarray(np.divide(sums, weights, out=np.full(len(sums), np.nan), where=weights > 0))
 
 
+def doubted(logs: Array) -> Array:
+    """Centred logs [photos, classes] mixed with DOUBT of a uniform distribution."""
+    exponents = np.exp(logs - logs.max(1, keepdims=True))
+    certain = exponents / exponents.sum(1, keepdims=True)
+    return log_probabilities((1 - DOUBT) * certain + DOUBT / logs.shape[1])
+
+
 def _verdict(posterior: Array, labels: Array) -> Verdict:
     units = np.arange(len(labels))
     others = posterior.copy()
@@ -97,9 +107,3 @@ def _verdict(posterior: Array, labels: Array) -> Verdict:
     proposed = others.argmax(1)
     others[units, labels] = 0.0
     return Verdict(log_ratio(others.sum(1), right), proposed)
-
-
-def log_ratio(wrong: Array, right: Array) -> Array:
-    """log(wrong / right) of two float64 arrays >= 0; neither is taken as zero."""
-    tiny = np.finfo(np.float64).tiny
-    return np.asarray(np.log(np.maximum(wrong, tiny)) - np.log(np.maximum(right, tiny)))

@@ -13,11 +13,12 @@ import pandas as pd
 from facemask.cleaning.corrections import EXCHANGED, stem
 from facemask.cleaning.evidence import Verdict, judge_ages, judge_persons, judge_photos_and_pairs
 from facemask.cleaning.judgements import Judgements, votes_against
+from facemask.cleaning.pooling import expit
 from facemask.errors import UserError
 from facemask.labels import ATTRIBUTES, GENDER, MASK, Array, age_band
 
 CONTRACT = ["person", "file", "attribute", "written", "proposed", "votes", "score"]
-FURTHER = ["judgements", "probability", "expected", "hypothesis", "by_photo"]
+FURTHER = ["judgements", "probability", "expected", "hypothesis", "swap_score", "by_photo"]
 WORTH_A_LOOK = 0.05  # P(wrong) from which a label is a suspect although the votes are for it
 NOTHING = np.empty(0)
 NO_VERDICT = Verdict(NOTHING, NOTHING)
@@ -44,6 +45,7 @@ def rank_labels(judgements: Judgements, photos: pd.DataFrame) -> pd.DataFrame:
     probability         the same as a probability
     expected            how many of the labels down to and including this row are expected to be wrong
     hypothesis          "swap" for the two rows of a pair that are best explained as exchanged, "single" otherwise
+    swap_score          log-odds that the photo's pair is exchanged; NaN for all but incorrect_mask and normal photos
     by_photo            the voters' mean probability of the written label for each photo, "mask1.jpg=0.93|..."
     Raises ValueError if judgements and photos disagree or a label is unknown.
     """
@@ -64,12 +66,13 @@ def read_suspects(path: str | Path) -> pd.DataFrame:
 
     Raises UserError if the file lacks a column.
     """
-    numbers = {"votes": "int64", "judgements": "int64", "score": "float64", "probability": "float64"}
+    numbers = {"votes": "int64", "judgements": "int64"}
+    numbers |= {name: "float64" for name in ("score", "probability", "expected", "swap_score")}
     suspects = pd.read_csv(path, dtype="str", keep_default_na=False)
     missing = [column for column in CONTRACT + FURTHER if column not in suspects]
     if missing:
         raise UserError(f"{path}: column {missing[0]!r} is missing; run the stage relabel again")
-    return suspects.astype(numbers | {"expected": "float64"})
+    return suspects.replace({"swap_score": {"": "nan"}}).astype(numbers)
 
 
 def expected_errors(ranked: pd.DataFrame) -> dict[str, float]:
@@ -107,21 +110,19 @@ def _mask_rows(judgements: Judgements, photos: pd.DataFrame) -> pd.DataFrame:
     own, probabilities, codes = photos.iloc[judged], judgements.mask[:, judged], labels[judged]
     pairs = find_pairs(own["person"].to_numpy(dtype=object), own["file"].to_numpy(dtype=object))
     pairs = pairs[codes[pairs[:, 0]] != codes[pairs[:, 1]]]
-    verdict, swapped = judge_photos_and_pairs(probabilities, codes, pairs)
-    exchanged = pairs[swapped >= verdict.wrong[pairs].max(1) / 2]
-    _tell_as_one(verdict, exchanged, codes)
+    verdict, of_pairs = judge_photos_and_pairs(probabilities, codes, pairs)
+    likely = expit(of_pairs) >= verdict.wrong[pairs].max(1) / 2
+    exchanged = pairs[likely]
+    # Both rows of a pair that an exchange explains best carry that hypothesis: one score and each other's label.
+    verdict.log_odds[exchanged] = of_pairs[likely, None]
+    verdict.proposed[exchanged] = codes[exchanged[:, ::-1]]
     votes, total = votes_against(probabilities, codes)
     written, proposed = [MASK[c] for c in codes], [MASK[c] for c in verdict.proposed]
     rows = _rows(own, "mask", written, proposed, verdict, votes, total)
     rows["by_photo"] = _by_photo(probabilities, codes, own["file"])
     rows.loc[exchanged.ravel(), "hypothesis"] = "swap"
+    rows.loc[pairs.ravel(), "swap_score"] = of_pairs.repeat(2).round(4)
     return rows
-
-
-def _tell_as_one(verdict: Verdict, exchanged: Array, labels: Array) -> None:
-    """Both photos of pairs that an exchange explains best get one score and each other's label."""
-    verdict.log_odds[exchanged] = verdict.log_odds[exchanged].mean(1, keepdims=True)
-    verdict.proposed[exchanged] = labels[exchanged[:, ::-1]]
 
 
 def _gender_rows(judgements: Judgements, photos: pd.DataFrame) -> pd.DataFrame:
@@ -196,6 +197,7 @@ def _rows(
         score=verdict.log_odds,
         probability=verdict.wrong,
         hypothesis="single",
+        swap_score=np.nan,
         by_photo="",
     )
 

@@ -10,7 +10,7 @@ setup: .venv/ready
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv --clear .venv
-	pip install --quiet --requirement requirements.lock
+	pip install --quiet --no-deps --requirement requirements.lock
 	pip install --quiet --no-deps --editable .
 	touch $@
 
@@ -41,7 +41,7 @@ bench-ingest: setup
 	python bench/ingest.py
 
 lock: ## after a change of pyproject.toml
-	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --extra cluster --extra dev pyproject.toml -o requirements.lock
 
 clean: ## what the pipeline made; the environment and the raw data stay
 	rm -rf data/photos data/labels data/training data/models data/predictions data/ensemble data/drawn

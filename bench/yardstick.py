@@ -19,7 +19,7 @@ def scores(seed: int, overrides: list[str], folder: Path) -> dict[str, float]:
     clone = folder / str(seed)
     subprocess.run(["git", "clone", "--quiet", ".", str(clone)], check=True)
     environment = os.environ | {"PYTHONPATH": str(clone / "src")}
-    for command in (["facemask.params", f"seed={seed}", *overrides], ["facemask.repro"]):
+    for command in (["facemask.params", f"seed={seed}", "model.reference=[baseline]", *overrides], ["facemask.repro"]):
         subprocess.run([sys.executable, "-m", *command], cwd=clone, env=environment, check=True, stdout=sys.stderr)
     board = json.loads((clone / "metrics/scores.json").read_text())
     private = {name: value["private"]["macro_f1"] for name, value in board["members"].items() if "private" in value}
@@ -35,10 +35,13 @@ def scores(seed: int, overrides: list[str], folder: Path) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=2021, help="the first seed")
+    parser.add_argument("--folder", type=Path, help="keep the clones here; default: a temporary folder")
     parser.add_argument("--set", nargs="*", default=[])
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        rows = {seed: scores(seed, arguments.set, Path(folder)) for seed in range(2021, 2021 + arguments.seeds)}
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    with tempfile.TemporaryDirectory() as temporary:
+        rows = {seed: scores(seed, arguments.set, arguments.folder or Path(temporary)) for seed in seeds}
     names = ("stack", "single", "baseline", "oof")
     print("seed  " + "  ".join(f"{name:>8}" for name in names))
     for seed, row in rows.items():

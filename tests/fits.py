@@ -1,6 +1,6 @@
 """One fit in a process of its own, for tests that kill it or share it between processes.
 
-python tests/fits.py FOLDER MEMBER: reads FOLDER/../photos.parquet and its store, writes FOLDER/weights.
+python tests/fits.py FOLDER MEMBER: reads FOLDER/../photos.parquet and its store, writes FOLDER/weights and FOLDER/processes.
 """
 
 import sys
@@ -11,7 +11,7 @@ import pandas as pd
 from learning import TRAINING, recipe
 
 from facemask.files import replacing
-from facemask.training.devices import is_main_process
+from facemask.training.devices import accelerator, is_main_process
 from facemask.training.fit import fit
 from facemask.training.rows import learnable
 
@@ -22,6 +22,7 @@ def fit_into(folder: Path, member: dict[str, Any], workers: int = 0) -> None:
     stores = {"competition": str(folder.parent / "competition.pixels")}
     model, _ = fit(rows, stores, member, TRAINING | {"workers": workers}, 1, "fit", folder)
     if is_main_process():
+        (folder / "processes").write_text(str(accelerator(TRAINING, member).num_processes))
         with replacing(folder / "weights") as temporary:
             temporary.write_bytes(b"".join(t.numpy().tobytes() for t in model.state_dict().values()))
 

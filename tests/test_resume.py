@@ -41,10 +41,12 @@ def md5(folder) -> str:
 
 @pytest.fixture(scope="module")
 def undisturbed(place, processes):
-    started = time.monotonic()
-    fitting = processes.Process(target=fit_into, args=(place / "undisturbed", MEMBER))
-    fitting.start()
-    fitting.join()
+    for name in ("undisturbed", "again"):  # the first one also waits for the server to import torch
+        started = time.monotonic()
+        fitting = processes.Process(target=fit_into, args=(place / name, MEMBER))
+        fitting.start()
+        fitting.join()
+    assert md5(place / "undisturbed") == md5(place / "again"), "two runs"
     return md5(place / "undisturbed"), time.monotonic() - started
 
 
@@ -57,8 +59,8 @@ def test_any_number_of_workers_gives_the_same_md5(place, processes, undisturbed,
 
 
 def test_killed_at_three_random_moments_it_ends_with_the_same_md5(place, processes, undisturbed):
-    moments = np.random.default_rng().uniform(0.2, 0.9, 3)
-    print(f"killed after {moments} of the undisturbed run's time, counted anew each time")
+    moments = np.random.default_rng().uniform(0.05, 0.7, 3)
+    print(f"killed after {moments} of the undisturbed run's time, from each start on")
     folder, kills = place / "killed", 0
     for moment in moments:
         fitting = processes.Process(target=fit_into, args=(folder, MEMBER))

@@ -10,8 +10,6 @@ from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor
 from torch.distributed.nn.functional import all_reduce
 
-from facemask.errors import UserError
-
 
 def device_of(training: dict[str, Any]) -> torch.device:
     name = training["device"]
@@ -40,10 +38,3 @@ def summed(tensor: Tensor) -> Tensor:
     if not distributed.is_initialized():
         return tensor
     return all_reduce(tensor)  # type: ignore[no-untyped-call, no-any-return]
-
-
-def autocast(device: torch.device, amp: str) -> torch.autocast:
-    kinds = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if amp not in kinds:
-        raise UserError(f"training.amp={amp!r} is unknown; choose no, bf16 or fp16")
-    return torch.autocast(device.type, kinds[amp], enabled=amp != "no")

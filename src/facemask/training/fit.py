@@ -14,9 +14,10 @@ from facemask.draws import generator, seed_of
 from facemask.errors import UserError
 from facemask.nets.losses import member_loss, weight_sums
 from facemask.nets.model import FaceNet, build, normalisation
+from facemask.nets.precision import autocast
 from facemask.training import checkpoint
 from facemask.training.batches import TrainingBatches
-from facemask.training.devices import accelerator, autocast, summed
+from facemask.training.devices import accelerator, summed
 from facemask.training.memory import is_out_of_memory, smaller_parts
 from facemask.training.mixing import mixed
 from facemask.training.optimizer import adamw, clip, learning_rate, set_frozen, set_rate
@@ -85,7 +86,8 @@ def fit_in_parts(
         started, losses = time.monotonic(), []
         for index, (images, targets) in enumerate(batches.epoch(epoch)):
             step = epoch * batches.steps + index
-            rate = learning_rate(step, recipe["epochs"] * batches.steps, recipe["lr"], schedule)
+            steps = recipe["epochs"] * batches.steps
+            rate = learning_rate(step, steps, recipe["lr"], schedule["warmup"], schedule["rate"])
             set_rate(optimizer, rate)
             images = (images.to(device, non_blocking=True).float() - mean) / deviation
             targets = {key: value.to(device, non_blocking=True) for key, value in targets.items()}

@@ -9,7 +9,8 @@ from timm.utils import ModelEmaV3
 from facemask.errors import UserError
 from facemask.nets.losses import member_loss
 from facemask.nets.model import HEADS, build
-from facemask.training.devices import autocast, device_of
+from facemask.nets.precision import autocast
+from facemask.training.devices import device_of
 from facemask.training.optimizer import adamw
 
 

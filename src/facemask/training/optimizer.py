@@ -17,15 +17,15 @@ RATES: dict[str, Callable[[float], float]] = {
 }
 
 
-def learning_rate(step: int, steps: int, peak: float, schedule: dict[str, Any]) -> float:
+def learning_rate(step: int, steps: int, peak: float, warmup: float, kind: str = "cosine") -> float:
     """Linear warm-up over a share of the steps, then half a cosine to zero, or constant: a pure function of the step."""
-    if schedule["rate"] not in RATES:
-        raise UserError(f"schedule.rate={schedule['rate']!r} is unknown; choose from {', '.join(RATES)}")
-    start = max(1, round(steps * float(schedule["warmup"])))
+    if kind not in RATES:
+        raise UserError(f"schedule.rate={kind!r} is unknown; choose from {', '.join(RATES)}")
+    start = max(1, round(steps * warmup))
     if step < start:
         return peak * (step + 1) / start
     done = (step - start) / max(1, steps - start)
-    return peak * RATES[schedule["rate"]](done)
+    return peak * RATES[kind](done)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

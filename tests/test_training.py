@@ -64,6 +64,14 @@ def test_the_training_boundary_of_old_may_differ_by_source(tmp_path):
         assert targets(photos, recipe("effnet_age", old_age=boundary))["age"][:2].tolist() == bands
 
 
+def test_a_sources_photos_weigh_what_the_recipe_says(tmp_path):
+    photos, _ = world(tmp_path)
+    photos.loc[1::2, "source"] = "all_age_faces"
+    photos.loc[:1, "weight"] = 0.3
+    member = recipe("effnet_mask", loss=recipe("nfnet")["loss"] | {"source_weights": {"all_age_faces": 0.5}})
+    np.testing.assert_allclose(targets(photos, member)["mask_weight"][:4], [0.3, 0.15, 1.0, 0.5], rtol=1e-6)
+
+
 def test_class_weights_even_out_classes_and_unknown_labels_weigh_nothing():
     codes = np.repeat([0, 1, -1], [90, 10, 5])
     assert class_weights(codes, 0.0).tolist() == (codes >= 0).tolist()
@@ -111,7 +119,7 @@ def test_a_batch_in_parts_gives_the_whole_batchs_weights(tmp_path):
 
 TRICKS = {
     "sampler": {"kind": "uniform", "temperature": 0.0, "shares": {"competition": 1.0}},
-    "loss": {"kind": "focal", "smoothing": 0.1, "focal_gamma": 2.0, "class_weights": 0.5},
+    "loss": {"kind": "focal", "smoothing": 0.1, "focal_gamma": 2.0, "class_weights": 0.5, "source_weights": {}},
     "mix": {"mixup": 0.2, "cutmix": 1.0},
     "age_head": "coral",
     "years": {"gamma": 0.05, "frozen": False},

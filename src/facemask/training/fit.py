@@ -63,10 +63,8 @@ def fit_in_parts(
     processes = accelerator(training, recipe)
     device, schedule = processes.device, recipe["schedule"]
     torch.manual_seed(seed_of(seed, "weights", name) % 2**63)
-    model = build(recipe, training["weights_dir"], pretrained=True).to(device)
     layout = torch.channels_last if recipe["channels_last"] else torch.contiguous_format
-    if recipe["channels_last"]:
-        model = model.to(memory_format=layout)
+    model = build(recipe, training["weights_dir"], pretrained=True).to(device).to(memory_format=layout)
     share = (processes.process_index, processes.num_processes)
     batches = TrainingBatches(rows, store_paths, recipe, seed, name, training["workers"], share)
     averaged = ModelEmaV3(model, decay=schedule["ema"], use_warmup=True)

@@ -29,7 +29,7 @@ def learnable(photos: pd.DataFrame, recipe: dict[str, Any], held_out_fold: int |
 def targets(rows: pd.DataFrame, recipe: dict[str, Any]) -> dict[str, Array]:
     """Codes (n,) int64 a head, -1 unknown; "years" (n,) float32, NaN unknown; to each "<name>_weight" (n,) float32.
 
-    A weight is the photo's, times its class's (loss.class_weights), and 0 where the label is unknown.
+    A weight is the photo's, times its source's and its class's (recipe's loss), and 0 where the label is unknown.
     """
     written = "written_" if recipe["labels"] == "written" else ""
     mask, gender = _codes(rows[f"{written}mask"]), _codes(rows[f"{written}gender"])
@@ -40,6 +40,7 @@ def targets(rows: pd.DataFrame, recipe: dict[str, Any]) -> dict[str, Array]:
     codes = {"joint": joint, "mask": mask, "gender": gender, "age": band}
     years = np.where(ages >= 0, ages, np.nan) if written else rows["years"].to_numpy(dtype=np.float32)
     weight = np.asarray(np.ones(len(rows)) if written else rows["weight"], dtype=np.float32)
+    weight = weight * rows["source"].map(recipe["loss"]["source_weights"]).astype("float32").fillna(1.0).to_numpy()
     labels: dict[str, Array] = {}
     for head in recipe["predicts"]:
         labels[head] = codes[head]

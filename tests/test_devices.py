@@ -17,10 +17,9 @@ from facemask.training.rows import learnable
 
 
 def test_two_processes_under_accelerate_launch_give_the_single_ones_weights(tmp_path):
-    """The small BEiT, dropout and all, with unknown ages, so that the processes' shares of the loss differ."""
+    """The small BEiT, dropout and all, with photos of unequal weight, so that the processes' shares of the loss differ."""
     photos, _ = world(tmp_path)
-    photos.loc[::3, ["age", "written_age"]] = None
-    photos.loc[::3, "years"] = np.nan
+    photos.loc[::3, "weight"] = 0.3
     photos.to_parquet(tmp_path / "photos.parquet")
     fit_into(tmp_path / "one", recipe("beit_age"))
     with socket.socket() as free:

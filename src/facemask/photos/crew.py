@@ -60,6 +60,7 @@ class Hand:
         return bool(self.tasks) and time.monotonic() - self.since > SECONDS_A_PHOTO
 
     def end(self) -> None:
+        """Wait for the process to see that the connection is closed."""
         self.connection.close()
         try:
             self.process.wait(SECONDS_TO_END)
@@ -85,6 +86,8 @@ class Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for hand in self.hands:
+            hand.connection.close()
         for hand in self.hands:
             hand.end()
 

@@ -9,6 +9,7 @@ from facemask import params
 from facemask.errors import UserError, one_sentence
 from facemask.files import write_json
 from facemask.photos.ingest import MEMORY_BUDGET, Outputs, Settings, counts, ingest, write_empty
+from facemask.photos.landmarks import check_landmarks
 from facemask.photos.masks import choose_overlays
 from facemask.photos.table import empty_table
 from facemask.sources import all_age_faces, competition, folders, medical_masks
@@ -55,7 +56,8 @@ def licence(source: str) -> dict[str, Any]:
 
 
 def report(source: str, photos: dict[str, Any], listing: Listing) -> None:
-    figures = ", ".join(f"{photos[name]} {name}" for name in ("photos", "quarantined", "duplicates", "masks_drawn"))
+    names = ("photos", "quarantined", "duplicates", "masks_drawn", "faces_without_landmarks")
+    figures = ", ".join(f"{photos[name]} {name}" for name in names)
     print(f"{source}: {figures}")
     for note in listing.notes:
         print(f"  {note}")
@@ -78,14 +80,16 @@ def main() -> None:
     check_licence(args.source)
     section = params.section("ingest")
     listing = list_photos(args.source, open_tree(args.tree, SOURCES[args.source][1]), section)
-    overlays = choose_overlays(list(listing.landmarks), section["masks"], params.section("seed"))
+    overlays = choose_overlays(listing.bare, section["masks"], params.section("seed"))
+    if overlays:
+        check_landmarks()
     names = ("short_side", "pixel_limit", "on_broken", "most_broken", "workers")
     settings = Settings(
         **{name: section[name] for name in names}, memory_budget=section.get("memory_budget", MEMORY_BUDGET)
     )
     checkpoints = Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / "ingest"
     table = ingest(listing, overlays, settings, outputs, checkpoints)
-    photos = counts(table, len(listing.photos) + len(listing.refused) - len(table))
+    photos = counts(table, len(listing.photos) + len(listing.refused) - len(table), overlays)
     write_json(photos | licence(args.source), args.metrics)
     report(args.source, photos, listing)
 

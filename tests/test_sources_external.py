@@ -47,7 +47,7 @@ def test_all_age_faces_reports_what_the_image_sets_contradict(tmp_path):
     assert [note[:30] for note in listing.notes] == [
         "1 faces have another gender in",
         "0 photos stand in no image set",
-        "1 photos have no key points: t",
+        "1 photos have no key points: d",
     ]
     assert [path for path, _ in listing.refused] == ["original images/portrait.jpg"]
 

@@ -3,7 +3,7 @@
 Every photo is read and checked once, here; the bytes are the same for any number of processes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -101,8 +101,8 @@ def write_empty(outputs: Outputs) -> None:
     write_parquet(empty_table(), outputs.table)
 
 
-def counts(table: pd.DataFrame, quarantined: int) -> dict[str, Any]:
-    """What an ingest's metrics say of its photos."""
+def counts(table: pd.DataFrame, quarantined: int, overlays: Collection[str] = ()) -> dict[str, Any]:
+    """What an ingest's metrics say of its photos; `overlays`: those on which a mask was to be drawn."""
     eval_bytes = set(table.loc[table["split"] == "eval", "sha256"])
     other = table[table["split"] != "eval"]
     return {
@@ -113,6 +113,7 @@ def counts(table: pd.DataFrame, quarantined: int) -> dict[str, Any]:
         "duplicates": int((table["duplicate_of"] != "").sum()),
         "duplicates_train_eval": int(other["sha256"].isin(eval_bytes).sum()),
         "masks_drawn": int((table["synthetic"] != "").sum()),
+        "faces_without_landmarks": int((table["photo"].isin(list(overlays)) & (table["synthetic"] == "")).sum()),
     }
 
 

@@ -44,6 +44,7 @@ def list_photos(tree: Tree) -> Listing:
     if not rows:
         raise UserError(f"{tree.where}/{folder} has no photo named like 07565A05.jpg; {MEND}")
     listing.photos = as_table(rows)
+    listing.bare = [one["photo"] for one in rows]
     _note(listing, rows, sets, contradictions)
     return listing
 
@@ -79,4 +80,4 @@ def _note(listing: Listing, rows: list[dict[str, Any]], sets: dict[str, int], co
         alone, empty = len(stems - sets.keys()), len(sets.keys() - stems)
         listing.notes.append(f"{alone} photos stand in no image set, {empty} lines of image sets have no photo")
     if len(listing.landmarks) < len(rows):
-        listing.notes.append(f"{len(rows) - len(listing.landmarks)} photos have no key points: they stay bare")
+        listing.notes.append(f"{len(rows) - len(listing.landmarks)} photos have no key points: dlib's landmarks serve")

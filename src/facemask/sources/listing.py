@@ -31,14 +31,15 @@ class Listing:
     """The photos of one source in their final order.
 
     `photos`: the columns of COLUMNS and `path`; `entries`: path -> where its bytes lie; `refused`: (path, reason) of
-    what stands in the tree or its csv and is no photo that can be used; `notes`: sentences for the user; `landmarks`:
-    photo -> path of its key points.
+    what stands in the tree or its csv and is no photo that can be used; `notes`: sentences for the user; `bare`:
+    photos of bare faces, on which masks may be drawn; `landmarks`: photo -> path of its key points, where it has some.
     """
 
     photos: pd.DataFrame
     entries: dict[str, Entry]
     refused: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    bare: list[str] = field(default_factory=list)
     landmarks: dict[str, str] = field(default_factory=dict)
 
 

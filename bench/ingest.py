@@ -109,7 +109,7 @@ def make_zip(path: Path, count: int) -> None:
 def ours(tree: Path, cores: int) -> None:
     with tempfile.TemporaryDirectory(dir=tree.parent) as place:
         out = Path(place)
-        settings = Settings(SHORT_SIDE, PIXEL_LIMIT, "fail", 0.0, cores, 2**40)
+        settings = Settings(SHORT_SIDE, PIXEL_LIMIT, "fail", 0.0, cores, 2**40, "local")
         outputs = Outputs(out / "t.parquet", out / "t.pixels", out / "q.csv")
         ingest(list_photos(open_tree(tree, "--folder")), {}, settings, outputs, out / "checkpoints")
 

@@ -2,13 +2,14 @@
 
 import argparse
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from facemask import params
 from facemask.errors import UserError, one_sentence
 from facemask.files import write_json
-from facemask.photos.ingest import MEMORY_BUDGET, Outputs, Settings, counts, ingest, write_empty
+from facemask.photos.ingest import Outputs, Settings, counts, ingest, write_empty
 from facemask.photos.landmarks import check_landmarks
 from facemask.photos.masks import choose_overlays
 from facemask.photos.table import empty_table
@@ -83,10 +84,7 @@ def main() -> None:
     overlays = choose_overlays(listing.bare, section["masks"], params.section("seed"))
     if overlays:
         check_landmarks()
-    names = ("short_side", "pixel_limit", "on_broken", "most_broken", "workers")
-    settings = Settings(
-        **{name: section[name] for name in names}, memory_budget=section.get("memory_budget", MEMORY_BUDGET)
-    )
+    settings = Settings(**{field.name: section[field.name] for field in fields(Settings)})
     checkpoints = Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / "ingest"
     table = ingest(listing, overlays, settings, outputs, checkpoints)
     photos = counts(table, len(listing.photos) + len(listing.refused) - len(table), overlays)

@@ -93,6 +93,7 @@ class Crew:
 
     def answers(self, tasks: Iterable[Task]) -> Iterator[Answer]:
         """One answer a task, in order; tasks are drawn no faster than the window allows."""
+        self.died_on.clear()
         coming = enumerate(tasks)
         following = next(coming, None)
         passed = 0

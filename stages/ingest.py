@@ -80,7 +80,10 @@ def main() -> None:
         return
     check_licence(args.source)
     section = params.section("ingest")
-    listing = list_photos(args.source, open_tree(args.tree, SOURCES[args.source][1]), section)
+    tree = open_tree(args.tree, SOURCES[args.source][1])
+    listing = list_photos(args.source, tree, section)
+    if tree.ignored:
+        listing.notes.append(f"{tree.ignored} files that operating systems leave (._*, Thumbs.db) are passed over")
     overlays = choose_overlays(listing.bare, section["masks"], params.section("seed"))
     if overlays:
         check_landmarks()

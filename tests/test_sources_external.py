@@ -52,6 +52,29 @@ def test_all_age_faces_reports_what_the_image_sets_contradict(tmp_path):
     assert [path for path, _ in listing.refused] == ["original images/portrait.jpg"]
 
 
+def test_all_age_faces_notes_image_sets_that_are_not_understood(tmp_path):
+    files = all_age_faces()
+    sets, other = "All-Age-Faces Dataset/image sets/train.txt", "All-Age-Faces Dataset/read me.txt"
+    files |= {sets: "no list\n\n" + files[sets], other: "cite us"}
+    assert aaf.list_photos(tree_of(tmp_path, files)).notes == [
+        "1 lines of image sets are not <name> 0 or <name> 1 and are not used",
+        "1 files are no photos by their names and are not used, such as 'read me.txt'",
+    ]
+
+
+def test_image_sets_that_are_broken_inside_the_zip_cost_the_cross_check_alone(tmp_path):
+    files = all_age_faces()
+    zipped(tmp_path / "t.zip", files)
+    data = (tmp_path / "t.zip").read_bytes()
+    text = files["All-Age-Faces Dataset/image sets/val.txt"].encode()
+    (tmp_path / "t.zip").write_bytes(data.replace(text, b"x" + text[1:]))
+    listing = aaf.list_photos(open_tree(tmp_path / "t.zip", "data.all_age_faces"))
+    assert len(listing.photos) == 4
+    assert listing.notes[0] == (
+        "image sets/val.txt: broken inside the zip: its checksum does not fit; its genders are not cross-checked"
+    )
+
+
 def test_all_age_faces_without_originals_uses_the_aligned_ones_without_key_points(tmp_path):
     files = {path.replace("original images", "aglined faces"): content for path, content in all_age_faces().items()}
     listing = aaf.list_photos(tree_of(tmp_path, files))
@@ -124,6 +147,7 @@ def test_folders_takes_any_tree_and_leaves_unknown_what_is_not_said(tmp_path):
     assert photos.loc["one.JPG", ["gender", "age"]].tolist() == [1, 33]
     assert photos["mask"].isna().tolist() == [True, False, True]
     assert photos["gender"].isna().tolist() == [False, True, True]
+    assert "1 files are no photos by their names and are not used, such as 'b/notes.txt'" in listing.notes
     assert dict(listing.refused) == {
         "gone.jpg": "missing: the csv lists it",
         "../x.jpg": "the csv gives a path that leads out of the tree",

@@ -36,6 +36,7 @@ def list_photos(tree: Tree) -> Listing:
         raise UserError(f"{tree.where} has no photo; set data.folders to a folder or zip of faces, or to null")
     listing.photos = as_table(rows)
     listing.bare = _bare(rows)
+    listing.note_others(path for path in tree.others() if path not in _lists(tree))
     if listing.bare:
         listing.notes.append(
             f"every known mask is not_wear: masks are drawn on these {len(listing.bare)} faces by draw"
@@ -53,8 +54,12 @@ def _bare(rows: list[dict[str, Any]]) -> list[str]:
     return [one["photo"] for one in known] if are_bare else []
 
 
+def _lists(tree: Tree) -> list[str]:
+    return [path for path in tree.entries if "/" not in path and path.lower().endswith(".csv")]
+
+
 def _known(tree: Tree) -> dict[str, dict[str, str]]:
-    lists = [path for path in tree.entries if "/" not in path and path.lower().endswith(".csv")]
+    lists = _lists(tree)
     if len(lists) > 1:
         raise UserError(f"{tree.where} has {len(lists)} csv files; leave the one that describes the photos")
     return {line["file"]: line for path in lists for line in read_csv(tree, path, ("file",))}

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +42,12 @@ class Listing:
     notes: list[str] = field(default_factory=list)
     bare: list[str] = field(default_factory=list)
     landmarks: dict[str, str] = field(default_factory=dict)
+
+    def note_others(self, paths: Iterable[str]) -> None:
+        """A note on files that are neither photos by their names nor lists that are read."""
+        some = list(paths)
+        if some:
+            self.notes.append(f"{len(some)} files are no photos by their names and are not used, such as {some[0]!r}")
 
 
 def row(

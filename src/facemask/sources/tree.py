@@ -73,6 +73,10 @@ class Tree:
     def images(self, prefix: str = "") -> list[str]:
         return [path for path in self.entries if path.startswith(prefix) and is_image_name(path)]
 
+    def others(self) -> list[str]:
+        """What is no photo by its name."""
+        return [path for path in self.entries if not is_image_name(path)]
+
 
 def is_image_name(path: str) -> bool:
     return path.lower().endswith(IMAGE_SUFFIXES)

@@ -58,3 +58,11 @@ def test_without_ray_one_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r'needs Ray: pip install "facemask\[cluster\]"'):
         Cluster(1)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:head"])
+def test_a_cluster_that_does_not_answer_is_one_sentence(monkeypatch, address):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(UserError, match=f"no Ray cluster answers at RAY_ADDRESS={address}"), Cluster(1):
+        pass

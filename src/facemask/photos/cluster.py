@@ -2,7 +2,7 @@
 
 A shard of tasks is one Ray task; a Ray process hands it to a decoding process of its own (photos/crew.py), so that a
 photo which kills or hangs a decoder costs what it costs on one machine. Ray runs a shard again if a machine is lost.
-RAY_ADDRESS names a running cluster; without it Ray is started on this machine alone.
+RAY_ADDRESS names a running cluster (host:port, or auto); without it Ray is started on this machine alone.
 """
 
 import logging
@@ -13,7 +13,7 @@ from functools import cache
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from socket import gethostname
+from socket import create_connection, gethostname
 from typing import Any
 
 from facemask.errors import UserError
@@ -22,6 +22,7 @@ from facemask.photos.task import Answer, Task
 
 TASKS_A_SHARD = 32
 SHARDS_A_CORE = 2  # one at work and one that follows: what a slow shard may hold up
+SECONDS_TO_CONNECT = 10  # Ray itself would try for minutes
 PACKAGE = Path(__file__).parents[1]  # sent along: every machine runs this very code
 
 
@@ -42,6 +43,7 @@ class Cluster:
         address = os.environ.get("RAY_ADDRESS")
         here: dict[str, Any] = {"num_cpus": self.workers or cores(), "_node_ip_address": "127.0.0.1"}
         try:
+            _check_answers(address)
             ray.init(
                 address=address or "local",
                 include_dashboard=None if address else False,
@@ -50,7 +52,9 @@ class Cluster:
                 logging_level=logging.WARNING,
                 **({} if address else here),
             )
-        except ConnectionError as error:
+        except (OSError, ValueError) as error:
+            if address is None:
+                raise
             raise UserError(
                 f"no Ray cluster answers at RAY_ADDRESS={address}; start it or unset RAY_ADDRESS"
             ) from error
@@ -92,6 +96,13 @@ def answer_shard(shard: list[Task]) -> list[Answer]:
 def _crew() -> Crew:
     """One for all shards of a Ray process; its decoding process ends with it."""
     return Crew(1).__enter__()
+
+
+def _check_answers(address: str | None) -> None:
+    """Raises OSError where nobody listens at host:port, ValueError where that is no number."""
+    host, colon, port = (address or "").rpartition(":")
+    if colon:
+        create_connection((host, int(port)), SECONDS_TO_CONNECT).close()
 
 
 def _fetched(shard: Any) -> list[Answer]:

@@ -1,6 +1,6 @@
 """Photos a second and memory of this ingest beside what people would use instead, on 12-megapixel JPEGs.
 
-`make bench-ingest`, or `python bench/ingest.py --photos 400`. The photos are made once and kept in data/bench, which git
+`make bench-ingest`, or `python bench/ingest.py --photos 200`. The photos are made once and kept in data/bench, which git
 ignores. Every figure comes from a process of its own, bound to one core or two and timed from after its imports (ours
 still starts its decoding processes within that time); methods take turns, and the best of the rounds counts, because
 other work on the machine only slows down. Ratios are given by wall clock, and by processor time, which holds on a busy
@@ -240,7 +240,7 @@ def many(count: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=int, default=300)
+    parser.add_argument("--photos", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=Path("data/bench"))
     parser.add_argument("--many", type=int)

@@ -1,6 +1,6 @@
 """Photos a second and memory of this ingest beside what people would use instead, on 12-megapixel JPEGs.
 
-`make bench-ingest`, or `python bench/ingest.py --photos 200`. The photos are made once and kept in data/bench, which git
+`make bench-ingest`, or for photos of another size `python bench/ingest.py --photos 3000 --size 384x512`. The photos are made once and kept in data/bench, which git
 ignores. Every figure comes from a process of its own, bound to one core or two and timed from after its imports (ours
 still starts its decoding processes within that time); methods take turns, and the best of the rounds counts, because
 other work on the machine only slows down. Ratios are given by wall clock, and by processor time, which holds on a busy
@@ -35,7 +35,6 @@ from facemask.photos.ingest import Outputs, Settings, ingest
 from facemask.sources.folders import list_photos
 from facemask.sources.tree import open_tree
 
-SIZE = (3000, 4000)  # height, width
 SHORT_SIDE = 384
 PIXEL_LIMIT = 10**8
 MEGABYTE = 2**20
@@ -79,14 +78,13 @@ class Run(NamedTuple):
     peak: float = 0.0
 
 
-def make_photos(folder: Path, count: int) -> None:
-    """Photos of the size, detail and 3.2 MB of a phone's; each its own picture. Those that are there are kept."""
+def make_photos(folder: Path, count: int, width: int, height: int) -> None:
+    """Photos of a phone's detail (3.2 MB at 12 megapixels); each its own picture. Those that are there are kept."""
     random = np.random.default_rng(0)
-    height, width = SIZE
-    base = sum(
-        cv2.resize(random.normal(0, strength, (height // step, width // step, 3)).astype(np.float32), (width, height))
-        for step, strength in ((500, 45), (50, 18), (8, 7), (2, 6), (1, 5))
-    )
+    base = np.zeros((height, width, 3), dtype=np.float32)
+    for step, strength in ((500, 45), (50, 18), (8, 7), (2, 6), (1, 5)):
+        coarse = random.normal(0, strength, (-(-height // step), -(-width // step), 3)).astype(np.float32)
+        base += cv2.resize(coarse, (width, height))
     base = np.clip(base + 120, 0, 255).astype(np.uint8)
     places = [(random.integers(0, height), random.integers(0, width)) for _ in range(count)]
     for number, place in enumerate(tqdm(places, desc="making photos", unit="photo")):
@@ -201,11 +199,11 @@ def _milliseconds(work: Callable[[bytes], object], photos: list[bytes]) -> float
     return best / len(photos) * 1000
 
 
-def compare(folder: Path, photos: int, rounds: int) -> None:
+def compare(folder: Path, photos: int, size: str, rounds: int) -> None:
     cores = [1, 2] if len(os.sched_getaffinity(0)) > 1 else [1]
-    size = sum(path.stat().st_size for path in folder.iterdir()) / photos / MEGABYTE
+    megabytes = sum(path.stat().st_size for path in folder.iterdir()) / photos / MEGABYTE
     print(
-        f"{photos} JPEGs of {SIZE[1]}x{SIZE[0]}, {size:.1f} MB each, to a short side of {SHORT_SIDE};"
+        f"{photos} JPEGs of {size}, {megabytes:.2f} MB each, to a short side of {SHORT_SIDE};"
         f" best of {rounds} rounds (Pillow and OpenCV: one)"
     )
     runs: dict[tuple[str, int], list[Run]] = {(name, count): [] for name in (*OTHERS, OURS) for count in cores}
@@ -241,6 +239,7 @@ def many(count: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=int, default=400)
+    parser.add_argument("--size", default="4000x3000", help="width x height")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=Path("data/bench"))
     parser.add_argument("--many", type=int)
@@ -252,10 +251,11 @@ def main() -> None:
     elif args.many:
         many(args.many)
     else:
-        folder = args.folder / f"{args.photos}-photos"
+        width, height = map(int, args.size.split("x"))
+        folder = args.folder / f"{args.photos}-of-{args.size}"
         folder.mkdir(parents=True, exist_ok=True)
-        make_photos(folder, args.photos)
-        compare(folder, args.photos, args.rounds)
+        make_photos(folder, args.photos, width, height)
+        compare(folder, args.photos, args.size, args.rounds)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_a_machine_that_does_not_see_the_photos_is_an_error_and_not_a_quarantine
 
 def test_without_ray_one_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r'needs Ray: pip install "facemask\[cluster\]"'):
+    with pytest.raises(UserError, match=r'needs Ray: pip install -e "\.\[cluster\]"'):
         Cluster(1)
 
 

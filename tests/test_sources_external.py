@@ -108,6 +108,21 @@ def test_medical_masks_maps_the_type_as_the_parameter_says(tmp_path, zip_it):
     assert reverse["mask"].tolist() == [0, 1, 1, 2] * 2
 
 
+def test_medical_masks_are_read_from_the_zips_of_several_parts(tmp_path):
+    files = medical_masks(16)
+    lines = files.pop("df_part_1.csv").splitlines()
+    paths = sorted(files)
+    for part, start in ((1, 0), (2, 8)):
+        table = "\n".join([lines[0], *lines[1 + start : 9 + start]])
+        inside = {path: files[path] for path in paths[start : start + 8]} | {f"df_part_{part}.csv": table}
+        (tmp_path / "parts").mkdir(exist_ok=True)
+        zipped(tmp_path / f"parts/part_{part}.zip", inside)
+    listing = medical.list_photos(open_tree(tmp_path / "parts", "data.medical_masks"), TYPES)
+    assert listing.photos["mask"].tolist() == [2, 1, 1, 0] * 4
+    assert listing.photos["age"].tolist() == [30] * 4 + [31] * 4 + [32] * 4 + [33] * 4
+    assert listing.refused == listing.notes == []
+
+
 def test_medical_masks_leaves_open_what_csv_and_name_contradict(tmp_path):
     files = medical_masks()
     table = files["df_part_1.csv"]

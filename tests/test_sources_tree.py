@@ -64,6 +64,29 @@ def test_a_tree_that_is_itself_a_link_is_followed(tmp_path):
     assert list(opened(tmp_path / "link").entries) == ["a.jpg"]
 
 
+def test_a_folder_of_zips_is_one_tree(tmp_path):
+    zipped(tmp_path / "part 1.zip", {"a.jpg": b"one", "../x.jpg": b"up", "._a.jpg": b""})
+    zipped(tmp_path / "part 2.ZIP", {"a.jpg": b"two"})
+    write(tmp_path, {"read me.txt": "parts"})
+    tree = opened(tmp_path)
+    assert {path: read(entry) for path, entry in tree.entries.items()} == {
+        "part 1.zip/a.jpg": b"one",
+        "part 2.ZIP/a.jpg": b"two",
+        "read me.txt": b"parts",
+    }
+    assert tree.refused == [("part 1.zip/../x.jpg", "its path leads out of the zip")]
+    assert tree.ignored == 1
+    write(tmp_path, {"b.zip": "half a download"})
+    with pytest.raises(UserError, match=r"data\.root: .*b\.zip is not a whole zip; download it again"):
+        opened(tmp_path)
+
+
+def test_a_zip_beside_photos_is_left_alone(tmp_path):
+    write(tmp_path, {"a.jpg": b"one"})
+    zipped(tmp_path / "a.zip", {"a.jpg": b"one"})
+    assert list(opened(tmp_path).entries) == ["a.jpg", "a.zip"]
+
+
 def test_no_path_leads_out_of_a_zip(tmp_path):
     zipped(tmp_path / "t.zip", {"../up.jpg": b"x", "/etc/passwd": b"x", "a/../../b.jpg": b"x", "fine.jpg": b"y"})
     tree = opened(tmp_path / "t.zip")

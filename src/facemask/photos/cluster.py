@@ -32,7 +32,7 @@ class Cluster:
     def __init__(self, workers: int) -> None:
         """Raises UserError where Ray is not installed."""
         if find_spec("ray") is None:
-            raise UserError('ingest.engine=ray needs Ray: pip install "facemask[cluster]", or set ingest.engine=local')
+            raise UserError('ingest.engine=ray needs Ray: pip install -e ".[cluster]", or set ingest.engine=local')
         self.workers = workers
 
     def __enter__(self) -> "Cluster":

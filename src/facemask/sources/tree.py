@@ -1,7 +1,8 @@
 """A folder or a zip as files that can be read one by one, and that never lead out of it.
 
-Nothing is unpacked. What an operating system strews about (`._*`, `Thumbs.db`, `__MACOSX/`) is passed over and counted;
-what is refused (a link out of the folder, `../` in a zip) is listed with its reason.
+Nothing is unpacked; a folder of zips, as downloads in parts leave it, is one tree. What an operating system strews about
+(`._*`, `Thumbs.db`, `__MACOSX/`) is passed over and counted; what is refused (a link out of the folder, `../` in a zip) is
+listed with its reason.
 """
 
 import os
@@ -87,6 +88,8 @@ def open_tree(path: str | Path, key: str) -> Tree:
     place = Path(path)
     if place.is_dir():
         tree = _open_folder(place.resolve())
+        if not tree.images():
+            _open_parts(tree, key)
     elif zipfile.is_zipfile(place):
         tree = _open_zip(place.resolve(), key)
     elif place.exists():
@@ -154,6 +157,18 @@ def _open_folder(root: Path) -> Tree:
         else:
             tree.entries[path] = Entry(item.path)
     return tree
+
+
+def _open_parts(tree: Tree, key: str) -> None:
+    """Each zip that stands directly in a folder without photos becomes a folder of its name."""
+    for name in [path for path in tree.entries if "/" not in path and path.lower().endswith(".zip")]:
+        path = Path(tree.entries.pop(name).container)
+        if not zipfile.is_zipfile(path):
+            raise UserError(f"{key}: {path} is not a whole zip; download it again")
+        part = _open_zip(path, key)
+        tree.entries |= {f"{name}/{inside}": entry for inside, entry in part.entries.items()}
+        tree.refused += [(f"{name}/{inside}", reason) for inside, reason in part.refused]
+        tree.ignored += part.ignored
 
 
 def _walk(folder: Path | str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -1,10 +1,11 @@
 """A contact sheet of drawn masks, to be judged by eye: each photo bare, worn, nose out, below the lip, on the chin.
 
 `python bench/masks.py --out docs/masks.jpg PHOTO...`: a row a photo, by dlib's landmarks, each mask in a design of its
-own; a photo without landmarks is left out and named.
+own; a photo without landmarks is left out and named. Prints what finding a face's landmarks takes.
 """
 
 import argparse
+import time
 from pathlib import Path
 
 import cv2
@@ -33,10 +34,14 @@ def cell(pixels: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def row(path: Path, seed: int) -> np.ndarray | None:
     pixels = decode(path.read_bytes(), SHORT_SIDE, PIXEL_LIMIT).pixels
+    find_landmarks(pixels)  # loads the model
+    started = time.process_time()
     points = find_landmarks(pixels)
+    took = f"{path.name}: {1000 * (time.process_time() - started):.0f} ms"
     if points is None:
-        print(f"{path}: no landmarks are found")
+        print(f"{took}, no landmarks are found")
         return None
+    print(took)
     drawn = [draw_mask(pixels, points, Overlay(name, seed, f"{path.name}-{name}")) for name in MASK_OF_PLACEMENT]
     return np.hstack([cell(photo, points) for photo in (pixels, *drawn)])
 

@@ -5,7 +5,7 @@ import pytest
 from photo_trees import write, zipped
 
 from facemask.errors import UserError
-from facemask.sources.tree import Broken, open_tree, read, stamp
+from facemask.sources.tree import Broken, Entry, open_tree, read, read_ahead, stamp
 
 
 def opened(path):
@@ -169,3 +169,18 @@ def test_a_stamp_follows_its_file(tmp_path):
     assert stamp(entry) == "gone"
     with pytest.raises(Broken, match="cannot be read"):
         read(entry)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system cannot be asked to read ahead")
+def test_reading_ahead_asks_for_the_bytes_of_a_file_or_member_and_leaves_faults_to_read(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, *rest: asked.append(rest))
+    write(tmp_path, {"folder/a.jpg": b"1234"})
+    zipped(tmp_path / "t.zip", {"a.jpg": b"1234", "b.jpg": b"12345678"})
+    read_ahead(opened(tmp_path / "folder").entries["a.jpg"])
+    member = opened(tmp_path / "t.zip").entries["b.jpg"]
+    read_ahead(member)
+    assert asked == [(0, 0, os.POSIX_FADV_WILLNEED), (member.member.offset, 30 + 8, os.POSIX_FADV_WILLNEED)]
+    os.mkfifo(tmp_path / "endless.jpg")
+    for name in ("endless.jpg", "gone.jpg"):  # an opened pipe would wait for its writer for ever
+        read_ahead(Entry(str(tmp_path / name)))

@@ -2,13 +2,15 @@
 
 import argparse
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from facemask import params
 from facemask.errors import UserError, one_sentence
 from facemask.files import write_json
-from facemask.photos.ingest import MEMORY_BUDGET, Outputs, Settings, counts, ingest, write_empty
+from facemask.photos.ingest import Outputs, Settings, counts, ingest, write_empty
+from facemask.photos.landmarks import check_landmarks
 from facemask.photos.masks import choose_overlays
 from facemask.photos.table import empty_table
 from facemask.sources import all_age_faces, competition, folders, medical_masks
@@ -55,7 +57,8 @@ def licence(source: str) -> dict[str, Any]:
 
 
 def report(source: str, photos: dict[str, Any], listing: Listing) -> None:
-    figures = ", ".join(f"{photos[name]} {name}" for name in ("photos", "quarantined", "duplicates", "masks_drawn"))
+    names = ("photos", "quarantined", "duplicates", "masks_drawn", "faces_without_landmarks")
+    figures = ", ".join(f"{photos[name]} {name}" for name in names)
     print(f"{source}: {figures}")
     for note in listing.notes:
         print(f"  {note}")
@@ -77,15 +80,17 @@ def main() -> None:
         return
     check_licence(args.source)
     section = params.section("ingest")
-    listing = list_photos(args.source, open_tree(args.tree, SOURCES[args.source][1]), section)
-    overlays = choose_overlays(list(listing.landmarks), section["masks"], params.section("seed"))
-    names = ("short_side", "pixel_limit", "on_broken", "most_broken", "workers")
-    settings = Settings(
-        **{name: section[name] for name in names}, memory_budget=section.get("memory_budget", MEMORY_BUDGET)
-    )
+    tree = open_tree(args.tree, SOURCES[args.source][1])
+    listing = list_photos(args.source, tree, section)
+    if tree.ignored:
+        listing.notes.append(f"{tree.ignored} files that operating systems leave (._*, Thumbs.db) are passed over")
+    overlays = choose_overlays(listing.bare, section["masks"], params.section("seed"))
+    if overlays:
+        check_landmarks()
+    settings = Settings(**{field.name: section[field.name] for field in fields(Settings)})
     checkpoints = Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / "ingest"
     table = ingest(listing, overlays, settings, outputs, checkpoints)
-    photos = counts(table, len(listing.photos) + len(listing.refused) - len(table))
+    photos = counts(table, len(listing.photos) + len(listing.refused) - len(table), overlays)
     write_json(photos | licence(args.source), args.metrics)
     report(args.source, photos, listing)
 

@@ -105,4 +105,4 @@ def medical_masks(photos=8):
 
 def settings(**changes):
     values = {"short_side": 24, "pixel_limit": 10**7, "on_broken": "quarantine", "most_broken": 1.0, "workers": 2}
-    return Settings(**values | {"memory_budget": 10**9} | changes)
+    return Settings(**values | {"memory_budget": 10**9, "engine": "local"} | changes)

@@ -6,14 +6,16 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
-from photo_trees import competition, encoded, jpeg, pixels, settings, write, zipped
+from photo_trees import all_age_faces, competition, encoded, jpeg, medical_masks, pixels, settings, write, zipped
 
 from facemask.errors import UserError
 from facemask.photos.decode import decode
 from facemask.photos.ingest import Outputs, ingest
 from facemask.photos.store import Store
+from facemask.sources import all_age_faces as aaf
 from facemask.sources import competition as comp
 from facemask.sources import folders
+from facemask.sources import medical_masks as medical
 from facemask.sources.tree import Broken, open_tree, read
 
 ROUNDS = int(os.environ.get("FUZZ", 160))
@@ -84,9 +86,44 @@ def test_lists(tmp_path, name):
             assert train["age"].between(0, 120).all()
 
 
-def test_zips(tmp_path):
+TYPES = {1: "not_wear", 2: "incorrect", 3: "incorrect", 4: "wear"}
+SOURCES = {
+    "competition": (competition(persons=1, evals=1), comp.list_photos),
+    "all_age_faces": (all_age_faces(), aaf.list_photos),
+    "medical_masks": (medical_masks(), lambda tree: medical.list_photos(tree, TYPES)),
+}
+
+
+FACES = {"a b.jpg": jpeg(1), "c/d.png": jpeg(2)}
+FACES["faces.csv"] = "file,person,mask,gender,age\na b.jpg,p,not_wear,male,33\nc/d.png,,,female,\n"
+EXTERNAL_LISTS = {
+    "df_part_1.csv": SOURCES["medical_masks"],
+    "All-Age-Faces Dataset/image sets/train.txt": SOURCES["all_age_faces"],
+    "faces.csv": (FACES, folders.list_photos),
+}
+
+
+@pytest.mark.parametrize("name", EXTERNAL_LISTS)
+def test_lists_of_external_sources(tmp_path, name):
+    random = np.random.default_rng(4)
+    files, list_photos = EXTERNAL_LISTS[name]
+    write(tmp_path / "tree", files)
+    original, listed = files[name].encode(), 0
+    for _ in range(ROUNDS):
+        write(tmp_path / "tree", {name: mutated(original, random)})
+        with contextlib.suppress(UserError):
+            listing = list_photos(open_tree(tmp_path / "tree", "data.some"))
+            assert set(listing.photos["path"]) <= set(listing.entries)
+            assert listing.photos["gender"].dropna().isin([0, 1]).all()
+            assert listing.photos["mask"].dropna().isin([0, 1, 2]).all()
+            listed += 1
+    assert listed > ROUNDS / 20
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_zips(tmp_path, source):
     random = np.random.default_rng(3)
-    files = competition(persons=1, evals=1)
+    files, list_photos = SOURCES[source]
     contents = {path: content.encode() if isinstance(content, str) else content for path, content in files.items()}
     zipped(tmp_path / "t.zip", files)
     original = (tmp_path / "t.zip").read_bytes()
@@ -98,6 +135,6 @@ def test_zips(tmp_path):
             for path, entry in tree.entries.items():
                 with contextlib.suppress(Broken):
                     assert read(entry) == contents.get(path, read(entry))
-            comp.list_photos(tree)
+            list_photos(tree)
             listed += 1
     assert listed > ROUNDS / 20

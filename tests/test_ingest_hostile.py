@@ -1,5 +1,6 @@
 """One tree with everything that goes wrong, through the whole of ingest, with what it says of each."""
 
+import stat
 import zipfile
 
 import numpy as np
@@ -65,7 +66,9 @@ def result(request, tmp_path_factory):
     root = tmp_path_factory.mktemp(request.param)
     files = GOOD | GREY | JUNK | {name: data for name, (data, _) in BROKEN.items()} | {"copy.jpg": GOOD["exif.jpg"]}
     if request.param == "zip":
-        zipped(root / "tree", files, zipfile.ZIP_DEFLATED)
+        link = zipfile.ZipInfo("link.jpg")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        zipped(root / "tree", files | {"../secret.jpg": jpeg(99), link: b"../secret.jpg"}, zipfile.ZIP_DEFLATED)
     else:
         write(root / "tree", files)
         write(root, {"secret.jpg": jpeg(99)})
@@ -96,18 +99,20 @@ def test_what_cannot_be_read_is_in_the_quarantine_with_its_reason_and_nowhere_el
 
 def test_nothing_is_lost_and_nothing_is_added(result):
     kind, tree, table, _, quarantine = result
-    links = ["link.jpg"] if kind == "folder" else []
+    links = ["link.jpg"] if kind == "folder" else ["link.jpg", "../secret.jpg"]
     assert sorted(table["photo"].str.removeprefix("folders/")) == sorted([*GOOD, *GREY, "copy.jpg"])
     assert sorted(quarantine["file"]) == sorted([*BROKEN, *links])
     assert tree.ignored == len(JUNK)
 
 
-def test_a_link_out_of_the_tree_is_named(result):
+def test_what_leads_out_of_the_tree_is_named(result):
     kind, _, _, _, quarantine = result
     reasons = dict(zip(quarantine["file"], quarantine["reason"], strict=True))
-    assert ("link.jpg" in reasons) == (kind == "folder")
     if kind == "folder":
         assert reasons["link.jpg"] == "a symbolic link that leads out of the tree"
+    else:
+        assert reasons["link.jpg"] == "a symbolic link inside a zip"
+        assert reasons["../secret.jpg"] == "its path leads out of the zip"
 
 
 def test_the_same_photo_twice_is_told(result):
@@ -136,6 +141,8 @@ def test_one_broken_member_costs_a_zip_that_photo_alone(tmp_path):
 def test_what_lists_and_folders_of_the_competition_get_wrong_is_told(tmp_path):
     files = competition(persons=3, evals=2)
     first, second = "train/images/000000_male_Asian_20", "train/images/000001_female_Asian_27"
+    third = "train/images/000002_male_Asian_34"
+    del files[f"{third}/mask5.jpg"]
     files |= {
         f"{first}/mask1.JPG": files.pop(f"{first}/mask1.jpg"),
         f"{second}/mask2.png": jpeg(70),
@@ -148,11 +155,16 @@ def test_what_lists_and_folders_of_the_competition_get_wrong_is_told(tmp_path):
     listing = comp.list_photos(open_tree(tmp_path / "tree", "data.root"))
     outputs = Outputs(tmp_path / "t.parquet", tmp_path / "t.pixels", tmp_path / "q.csv")
     table = ingest(listing, {}, settings(), outputs, tmp_path / "checkpoints")
-    assert table["person"].value_counts().to_dict() == {second[13:]: 8, first[13:]: 7, "000002_male_Asian_34": 7}
-    assert table["split"].value_counts().to_dict() == {"train": 22, "eval": 2}
+    assert table["person"].value_counts().to_dict() == {second[13:]: 8, first[13:]: 7, third[13:]: 6}
+    assert table["split"].value_counts().to_dict() == {"train": 21, "eval": 2}
     assert pd.read_csv(outputs.quarantine).set_index("file")["reason"].to_dict() == {
         f"{first}/mask9.jpg": "not one of mask1..mask5, incorrect_mask, normal as jpg, jpeg or png",
         "eval/images/../../secret.jpg": "the path in eval/info.csv leads out of the tree",
         f"eval/images/{image_id('gone')}": "missing: eval/info.csv lists it",
     }
-    assert len(listing.notes) == 2
+    assert listing.notes == [
+        f"{second[13:]} has 8 photos, not 7; all are used",
+        f"{third[13:]} has 6 photos, not 7; all are used",
+        "1 files of eval/images/ stand in no line of eval/info.csv and are not used, such as"
+        " 'eval/images/unlisted.jpg'",
+    ]

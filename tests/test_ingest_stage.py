@@ -15,6 +15,7 @@ SECTION = {
     "most_broken": 0.05,
     "pixel_limit": 10**6,
     "workers": 1,
+    "engine": "local",
     "memory_budget": 10**9,
     "masks": {"wear": 0.6, "incorrect": 0.2, "bare": 0.2},
     "medical_types": {1: "not_wear", 2: "incorrect", 3: "incorrect", 4: "wear"},

@@ -47,9 +47,32 @@ def test_all_age_faces_reports_what_the_image_sets_contradict(tmp_path):
     assert [note[:30] for note in listing.notes] == [
         "1 faces have another gender in",
         "0 photos stand in no image set",
-        "1 photos have no key points: t",
+        "1 photos have no key points: d",
     ]
     assert [path for path, _ in listing.refused] == ["original images/portrait.jpg"]
+
+
+def test_all_age_faces_notes_image_sets_that_are_not_understood(tmp_path):
+    files = all_age_faces()
+    sets, other = "All-Age-Faces Dataset/image sets/train.txt", "All-Age-Faces Dataset/read me.txt"
+    files |= {sets: "no list\n\n" + files[sets], other: "cite us"}
+    assert aaf.list_photos(tree_of(tmp_path, files)).notes == [
+        "1 lines of image sets are not <name> 0 or <name> 1 and are not used",
+        "1 files are no photos by their names and are not used, such as 'read me.txt'",
+    ]
+
+
+def test_image_sets_that_are_broken_inside_the_zip_cost_the_cross_check_alone(tmp_path):
+    files = all_age_faces()
+    zipped(tmp_path / "t.zip", files)
+    data = (tmp_path / "t.zip").read_bytes()
+    text = files["All-Age-Faces Dataset/image sets/val.txt"].encode()
+    (tmp_path / "t.zip").write_bytes(data.replace(text, b"x" + text[1:]))
+    listing = aaf.list_photos(open_tree(tmp_path / "t.zip", "data.all_age_faces"))
+    assert len(listing.photos) == 4
+    assert listing.notes[0] == (
+        "image sets/val.txt: broken inside the zip: its checksum does not fit; its genders are not cross-checked"
+    )
 
 
 def test_all_age_faces_without_originals_uses_the_aligned_ones_without_key_points(tmp_path):
@@ -83,6 +106,21 @@ def test_medical_masks_maps_the_type_as_the_parameter_says(tmp_path, zip_it):
     assert photos["person"].tolist() == ["000000"] * 4 + ["000001"] * 4 or photos["person"].nunique() == 2
     reverse = medical.list_photos(tree, {1: "wear", 2: "incorrect", 3: "incorrect", 4: "not_wear"}).photos
     assert reverse["mask"].tolist() == [0, 1, 1, 2] * 2
+
+
+def test_medical_masks_are_read_from_the_zips_of_several_parts(tmp_path):
+    files = medical_masks(16)
+    lines = files.pop("df_part_1.csv").splitlines()
+    paths = sorted(files)
+    for part, start in ((1, 0), (2, 8)):
+        table = "\n".join([lines[0], *lines[1 + start : 9 + start]])
+        inside = {path: files[path] for path in paths[start : start + 8]} | {f"df_part_{part}.csv": table}
+        (tmp_path / "parts").mkdir(exist_ok=True)
+        zipped(tmp_path / f"parts/part_{part}.zip", inside)
+    listing = medical.list_photos(open_tree(tmp_path / "parts", "data.medical_masks"), TYPES)
+    assert listing.photos["mask"].tolist() == [2, 1, 1, 0] * 4
+    assert listing.photos["age"].tolist() == [30] * 4 + [31] * 4 + [32] * 4 + [33] * 4
+    assert listing.refused == listing.notes == []
 
 
 def test_medical_masks_leaves_open_what_csv_and_name_contradict(tmp_path):
@@ -124,6 +162,7 @@ def test_folders_takes_any_tree_and_leaves_unknown_what_is_not_said(tmp_path):
     assert photos.loc["one.JPG", ["gender", "age"]].tolist() == [1, 33]
     assert photos["mask"].isna().tolist() == [True, False, True]
     assert photos["gender"].isna().tolist() == [False, True, True]
+    assert "1 files are no photos by their names and are not used, such as 'b/notes.txt'" in listing.notes
     assert dict(listing.refused) == {
         "gone.jpg": "missing: the csv lists it",
         "../x.jpg": "the csv gives a path that leads out of the tree",

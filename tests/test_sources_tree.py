@@ -5,7 +5,7 @@ import pytest
 from photo_trees import write, zipped
 
 from facemask.errors import UserError
-from facemask.sources.tree import Broken, open_tree, read, stamp
+from facemask.sources.tree import Broken, Entry, open_tree, read, read_ahead, stamp
 
 
 def opened(path):
@@ -62,6 +62,29 @@ def test_a_tree_that_is_itself_a_link_is_followed(tmp_path):
     write(tmp_path / "disk", {"a.jpg": b"a"})
     (tmp_path / "link").symlink_to(tmp_path / "disk")
     assert list(opened(tmp_path / "link").entries) == ["a.jpg"]
+
+
+def test_a_folder_of_zips_is_one_tree(tmp_path):
+    zipped(tmp_path / "part 1.zip", {"a.jpg": b"one", "../x.jpg": b"up", "._a.jpg": b""})
+    zipped(tmp_path / "part 2.ZIP", {"a.jpg": b"two"})
+    write(tmp_path, {"read me.txt": "parts"})
+    tree = opened(tmp_path)
+    assert {path: read(entry) for path, entry in tree.entries.items()} == {
+        "part 1.zip/a.jpg": b"one",
+        "part 2.ZIP/a.jpg": b"two",
+        "read me.txt": b"parts",
+    }
+    assert tree.refused == [("part 1.zip/../x.jpg", "its path leads out of the zip")]
+    assert tree.ignored == 1
+    write(tmp_path, {"b.zip": "half a download"})
+    with pytest.raises(UserError, match=r"data\.root: .*b\.zip is not a whole zip; download it again"):
+        opened(tmp_path)
+
+
+def test_a_zip_beside_photos_is_left_alone(tmp_path):
+    write(tmp_path, {"a.jpg": b"one"})
+    zipped(tmp_path / "a.zip", {"a.jpg": b"one"})
+    assert list(opened(tmp_path).entries) == ["a.jpg", "a.zip"]
 
 
 def test_no_path_leads_out_of_a_zip(tmp_path):
@@ -146,3 +169,18 @@ def test_a_stamp_follows_its_file(tmp_path):
     assert stamp(entry) == "gone"
     with pytest.raises(Broken, match="cannot be read"):
         read(entry)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system cannot be asked to read ahead")
+def test_reading_ahead_asks_for_the_bytes_of_a_file_or_member_and_leaves_faults_to_read(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, *rest: asked.append(rest))
+    write(tmp_path, {"folder/a.jpg": b"1234"})
+    zipped(tmp_path / "t.zip", {"a.jpg": b"1234", "b.jpg": b"12345678"})
+    read_ahead(opened(tmp_path / "folder").entries["a.jpg"])
+    member = opened(tmp_path / "t.zip").entries["b.jpg"]
+    read_ahead(member)
+    assert asked == [(0, 0, os.POSIX_FADV_WILLNEED), (member.member.offset, 30 + 8, os.POSIX_FADV_WILLNEED)]
+    os.mkfifo(tmp_path / "endless.jpg")
+    for name in ("endless.jpg", "gone.jpg"):  # an opened pipe would wait for its writer for ever
+        read_ahead(Entry(str(tmp_path / name)))

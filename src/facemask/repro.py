@@ -28,6 +28,18 @@ def run() -> None:
     _dvc("repro")
 
 
+def check_sizes() -> None:
+    """Raises UserError for a member that asks for more pixels than ingest stores."""
+    stored = params.section("ingest")["short_side"]
+    for name in params.section("trained"):
+        size = params.member(name)["size"]
+        if min(size) > stored:
+            raise UserError(
+                f"members.{name}.size is {size}, and ingest stores a short side of {stored};"
+                f" set ingest.short_side={min(size)} or a smaller size"
+            )
+
+
 def _side_by_side(stages: list[str], jobs: int) -> None:
     if jobs == 1:
         return  # the closing `dvc repro` runs them one after another
@@ -44,4 +56,5 @@ def _dvc(*arguments: str) -> None:
 
 if __name__ == "__main__":
     with one_sentence():
+        check_sizes()
         run()

@@ -60,6 +60,7 @@ class Hand:
         return bool(self.tasks) and time.monotonic() - self.since > SECONDS_A_PHOTO
 
     def end(self) -> None:
+        """Wait for the process to see that the connection is closed."""
         self.connection.close()
         try:
             self.process.wait(SECONDS_TO_END)
@@ -86,10 +87,13 @@ class Crew:
 
     def __exit__(self, *_: object) -> None:
         for hand in self.hands:
+            hand.connection.close()
+        for hand in self.hands:
             hand.end()
 
     def answers(self, tasks: Iterable[Task]) -> Iterator[Answer]:
         """One answer a task, in order; tasks are drawn no faster than the window allows."""
+        self.died_on.clear()
         coming = enumerate(tasks)
         following = next(coming, None)
         passed = 0

@@ -3,7 +3,7 @@
 Every photo is read and checked once, here; the bytes are the same for any number of processes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from tqdm import tqdm
 from facemask.errors import UserError
 from facemask.files import replacing, write_csv, write_parquet
 from facemask.photos.checkpoint import Line, Progress, identity, locked, remove, remove_stale
+from facemask.photos.cluster import Cluster
 from facemask.photos.crew import Crew, cores
 from facemask.photos.decode import decode
 from facemask.photos.masks import MASK_OF_PLACEMENT, Overlay
@@ -27,14 +28,13 @@ from facemask.sources.tree import Broken, read, stamp
 PHOTOS_A_PROCESS = 32  # fewer are not worth the start of another one
 SAMPLE = 32  # photos that are opened to tell how large a store will be
 FACTS = ("stamp", "broken", "sha256", "width", "height", "stored_width", "stored_height", "synthetic")
-MEMORY_BUDGET = 16 * 2**30  # bytes
 
 
 @dataclass(frozen=True)
 class Settings:
     """`short_side` in pixels; `on_broken` quarantine or fail; `most_broken` a share; `workers` 0 = one a core.
 
-    `memory_budget`: bytes of pixels above which the store holds JPEGs instead.
+    `memory_budget`: bytes of pixels above which the store holds JPEGs instead; `engine`: local, or ray for a cluster.
     """
 
     short_side: int
@@ -43,6 +43,7 @@ class Settings:
     most_broken: float
     workers: int
     memory_budget: int
+    engine: str
 
     def __post_init__(self) -> None:
         """Raises UserError that names the key of a value out of range."""
@@ -51,6 +52,8 @@ class Settings:
                 raise UserError(f"ingest.{name} is {getattr(self, name)}; it must be at least 1")
         if self.on_broken not in ("quarantine", "fail"):
             raise UserError(f"ingest.on_broken is {self.on_broken!r}; it must be quarantine or fail")
+        if self.engine not in ("local", "ray"):
+            raise UserError(f"ingest.engine is {self.engine!r}; it must be local or ray")
         if not 0 <= self.most_broken <= 1 or self.workers < 0:
             raise UserError("ingest.most_broken must be a share between 0 and 1 and ingest.workers at least 0")
 
@@ -101,8 +104,8 @@ def write_empty(outputs: Outputs) -> None:
     write_parquet(empty_table(), outputs.table)
 
 
-def counts(table: pd.DataFrame, quarantined: int) -> dict[str, Any]:
-    """What an ingest's metrics say of its photos."""
+def counts(table: pd.DataFrame, quarantined: int, overlays: Collection[str] = ()) -> dict[str, Any]:
+    """What an ingest's metrics say of its photos; `overlays`: those on which a mask was to be drawn."""
     eval_bytes = set(table.loc[table["split"] == "eval", "sha256"])
     other = table[table["split"] != "eval"]
     return {
@@ -113,6 +116,7 @@ def counts(table: pd.DataFrame, quarantined: int) -> dict[str, Any]:
         "duplicates": int((table["duplicate_of"] != "").sum()),
         "duplicates_train_eval": int(other["sha256"].isin(eval_bytes).sum()),
         "masks_drawn": int((table["synthetic"] != "").sum()),
+        "faces_without_landmarks": int((table["photo"].isin(list(overlays)) & (table["synthetic"] == "")).sum()),
     }
 
 
@@ -137,7 +141,7 @@ def _stamped(listing: Listing) -> Iterator[tuple[str, str]]:
 def _decode(listing: Listing, overlays: dict[str, Overlay], settings: Settings, progress: Progress) -> None:
     start, count = progress.done, len(listing.photos)
     tasks = _tasks(listing, overlays, settings, progress)
-    with Crew(_crew_size(settings.workers, count - start)) as crew:
+    with _engine(settings, count - start) as crew:
         answers = tqdm(crew.answers(tasks), total=count, initial=start, unit="photo", mininterval=1.0)
         rows = listing.photos.iloc[start:]
         for photo, path, found in zip(rows["photo"], rows["path"], answers, strict=True):
@@ -154,8 +158,10 @@ def _tasks(listing: Listing, overlays: dict[str, Overlay], settings: Settings, p
         yield Task(entry, settings.short_side, settings.pixel_limit, progress.kind, overlay, points)
 
 
-def _crew_size(workers: int, tasks: int) -> int:
-    return max(1, min(workers or cores(), -(-tasks // PHOTOS_A_PROCESS)))
+def _engine(settings: Settings, tasks: int) -> Crew | Cluster:
+    if settings.engine == "ray":
+        return Cluster(settings.workers)
+    return Crew(max(1, min(settings.workers or cores(), -(-tasks // PHOTOS_A_PROCESS))))
 
 
 def _facts(found: Answer) -> Line:

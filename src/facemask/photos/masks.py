@@ -21,17 +21,21 @@ WORN = ("wear", "incorrect", "bare")
 LEFT_EYE, RIGHT_EYE, MOUTH = slice(19, 25), slice(25, 31), slice(31, 49)
 BRIDGE, TIP, NOSE_BASE, UPPER_LIP, LOWER_LIP = 12, 13, 16, 34, 40
 OUTER_CORNERS = (19, 28)
-WITHOUT_JAW = [*range(17, 60), 61, 62, 63, 65, 66, 67]
+ALL, JAW, WITHOUT_JAW = 68, slice(0, 17), [*range(17, 60), 61, 62, 63, 65, 66, 67]
+LEFT_JAW, JAW_TIP, RIGHT_JAW = slice(0, 9), 8, slice(8, 17)
 
 # A face in its own measures: across, halves of the distance between the outer corners of the eyes; down, the distance
 # from the eyes (0) to the mouth (1). Half widths of the cheeks that a mask covers, and depths that it reaches.
 UPPER_HALF_WIDTH, LOWER_HALF_WIDTH = 1.40, 1.16
 EAR_HALF_WIDTH, EAR_TOP, EAR_BOTTOM = 1.56, 0.20, 0.75
 STRAP = 0.035  # its thickness, in measures across
-CHIN = 1.70
+CHIN = 1.70  # where it lies if no jaw is known
 LOWEST = {"wear": 1.84, "nose_out": 1.92, "below_lip": 2.08, "chin": 2.22}  # the mask's lowest point
 CORNERS = 0.21  # how far down the mask its upper corners lie, as in the designs: else the homography would not fit
 TURNED = 13.0  # degrees from which on the far straps are hidden, as in MaskTheFace
+WORN_UPPER, WORN_LOWER = 0.65, 1.25  # depths of the side corners of a mask that is worn
+UPPER_COVER, LOWER_COVER = 0.90, 0.98  # where a jaw is known: how far towards it a mask reaches there
+CHIN_RANGE = (1.45, 2.2)  # beyond, the jaw was not found but guessed
 SMALLEST_FACE = 3.0  # pixels from the middle to the outer corner of an eye
 FACE_BRIGHTNESS = 170.0  # at which a design keeps its own colours
 
@@ -53,13 +57,15 @@ class Overlay:
 class Face:
     """`centre` between the eyes; `across` and `down` (2,) in pixels, see above.
 
-    `turn`: of the head in degrees, above 0 to the image's right.
+    `turn`: of the head in degrees, above 0 to the image's right. `jaw`: (17, 2) in the face's measures, from the left
+    ear over the chin to the right one; None where the landmarks have none.
     """
 
     centre: Array
     across: Array
     down: Array
     turn: float
+    jaw: Array | None = None
 
     def at(self, across: float, down: float) -> Array:
         place: Array = self.centre + across * self.across + down * self.down
@@ -87,11 +93,14 @@ def choose_overlays(photos: list[str], shares: dict[str, float], seed: int) -> d
 
 
 def draw_mask(pixels: Array, points: Array, overlay: Overlay) -> Array:
-    """A copy of a photo (H, W, 3) uint8 RGB with a mask on the face of `points` (49, 2) x, y in its pixels.
+    """A copy of a photo (H, W, 3) uint8 RGB with a mask on the face of `points` x, y in its pixels.
 
-    Raises NoFace for points that are no face in the photo.
+    `points`: (49, 2) key points, or (68, 2) landmarks, whose jaw then says how far the mask reaches. Raises NoFace for
+    points that are no face in the photo.
     """
-    face = _face(points, pixels.shape[1], pixels.shape[0])
+    jaw = points[JAW] if len(points) == ALL else None
+    points = points[WITHOUT_JAW] if len(points) == ALL else points
+    face = _face(points, jaw, pixels.shape[1], pixels.shape[0])
     random = generator(overlay.seed, "mask", overlay.photo)
     mask, strap_colour = design(random)
     anchors = _anchors(face, points, overlay.placement, random)
@@ -100,7 +109,7 @@ def draw_mask(pixels: Array, points: Array, overlay: Overlay) -> Array:
     return _blend(with_straps, _warp(mask, anchors, (pixels.shape[1], pixels.shape[0])), gain)
 
 
-def _face(points: Array, width: int, height: int) -> Face:
+def _face(points: Array, jaw: Array | None, width: int, height: int) -> Face:
     left, right, mouth = (points[part].mean(axis=0) for part in (LEFT_EYE, RIGHT_EYE, MOUTH))
     centre, across = (left + right) / 2, (points[OUTER_CORNERS[1]] - points[OUTER_CORNERS[0]]) / 2
     down = mouth - centre
@@ -116,37 +125,70 @@ def _face(points: Array, width: int, height: int) -> Face:
         raise NoFace
     axes = np.stack([across, down], axis=1)
     aside = float(np.linalg.solve(axes, points[TIP] - centre)[0])
-    return Face(centre, across, down, float(np.degrees(np.arcsin(np.clip(aside, -0.9, 0.9)))))
+    measured = None if jaw is None else np.linalg.solve(axes, (jaw - centre).T).T
+    return Face(centre, across, down, float(np.degrees(np.arcsin(np.clip(aside, -0.9, 0.9)))), measured)
 
 
 def _anchors(face: Face, points: Array, placement: str, random: np.random.Generator) -> Array:
-    """Where the design's six anchors come to lie (6, 2); a turned head shows less of its far side."""
-    top = _top(face, points, placement) + float(random.normal(0, 0.015))
-    lowest = LOWEST[placement] + float(random.normal(0, 0.03))
+    """Where the design's six anchors come to lie (6, 2)."""
+    chin = CHIN if face.jaw is None else float(np.clip(face.jaw[JAW_TIP, 1], *CHIN_RANGE))
+    top = _top(face, points, placement, chin) + float(random.normal(0, 0.015))
+    lowest = LOWEST[placement] * (chin / CHIN) + float(random.normal(0, 0.03))
     aside = float(np.sin(np.radians(face.turn)))
-    left, right = 1 + 0.45 * aside, 1 - 0.45 * aside
     upper, lower = top + CORNERS * (lowest - top), top + 0.62 * (lowest - top)
-    narrower = 1 - 0.16 * max(0.0, upper - 0.6)  # the face narrows downwards
+    upper_left, upper_right, lower_right, tip, lower_left = _sides(face.jaw, aside, upper)
     return np.array(
         [
-            face.at(-UPPER_HALF_WIDTH * left * narrower, upper),
+            face.at(upper_left, upper),
             face.at(aside * 0.8, top),
-            face.at(UPPER_HALF_WIDTH * right * narrower, upper),
-            face.at(LOWER_HALF_WIDTH * right * narrower, lower),
-            face.at(aside * 0.5, lowest),
-            face.at(-LOWER_HALF_WIDTH * left * narrower, lower),
+            face.at(upper_right, upper),
+            face.at(lower_right, lower),
+            face.at(tip, lowest),
+            face.at(lower_left, lower),
         ]
     )
 
 
-def _top(face: Face, points: Array, placement: str) -> float:
+def _sides(jaw: Array | None, aside: float, upper: float) -> tuple[float, ...]:
+    """How far across the mask's sides and its tip lie, from the left upper one on.
+
+    Where the jaw is known the mask is as wide as it would be if it were worn, wherever it hangs; where not, a turned
+    head shows less of its far side.
+    """
+    narrower = 1 - 0.16 * max(0.0, upper - 0.6)  # the face narrows downwards
+    if jaw is not None:
+        upper_cover, lower_cover = UPPER_COVER * narrower, LOWER_COVER * narrower
+        return (
+            upper_cover * _jaw_at(jaw[LEFT_JAW], WORN_UPPER),
+            upper_cover * _jaw_at(jaw[RIGHT_JAW], WORN_UPPER),
+            lower_cover * _jaw_at(jaw[RIGHT_JAW], WORN_LOWER),
+            float(jaw[JAW_TIP, 0]),
+            lower_cover * _jaw_at(jaw[LEFT_JAW], WORN_LOWER),
+        )
+    left, right = 1 + 0.45 * aside, 1 - 0.45 * aside
+    return (
+        -UPPER_HALF_WIDTH * left * narrower,
+        UPPER_HALF_WIDTH * right * narrower,
+        LOWER_HALF_WIDTH * right * narrower,
+        aside * 0.5,
+        -LOWER_HALF_WIDTH * left * narrower,
+    )
+
+
+def _jaw_at(half: Array, depth: float) -> float:
+    """How far across one half of the jaw line (9, 2) stands at a depth."""
+    downwards = half[np.argsort(half[:, 1])]
+    return float(np.interp(depth, downwards[:, 1], downwards[:, 0]))
+
+
+def _top(face: Face, points: Array, placement: str, chin: float) -> float:
     if placement == "wear":
         return face.depth(points[BRIDGE]) - 0.06
     if placement == "nose_out":
         base, lip = face.depth(points[NOSE_BASE]), face.depth(points[UPPER_LIP])
         return base + 0.35 * (lip - base)
     lip = face.depth(points[LOWER_LIP])
-    return lip + (0.10 if placement == "below_lip" else 0.65 * (CHIN - lip))
+    return lip + (0.10 if placement == "below_lip" else 0.65 * (chin - lip))
 
 
 def _straps(face: Face, anchors: Array, colour: tuple[int, int, int], shape: tuple[int, ...]) -> Array:

@@ -1,10 +1,13 @@
 """One photo's way through ingest: read, decode, draw a mask where one is asked for, pack. Done in any process."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from facemask.labels import Array
 from facemask.photos.decode import Photo, decode
+from facemask.photos.landmarks import find_landmarks
 from facemask.photos.masks import NoFace, Overlay, draw_mask
 from facemask.photos.store import packed
 from facemask.sources.key_points import read_points
@@ -13,7 +16,7 @@ from facemask.sources.tree import Broken, Entry, read, stamp
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One photo to read and what to make of it; `overlay` is drawn on the face whose key points lie in `landmarks`."""
+    """One photo to read and what to make of it; `overlay` is drawn on its face, whose key points lie in `landmarks`."""
 
     entry: Entry
     short_side: int
@@ -52,10 +55,18 @@ def answer(task: Task) -> Answer:
 
 
 def _with_mask(task: Task, photo: Photo) -> tuple[Array, str]:
-    if task.overlay is None or task.landmarks is None:
-        return photo.pixels, ""
-    try:
-        points = read_points(task.landmarks) * (photo.pixels.shape[1] / photo.width)
-        return draw_mask(photo.pixels, points, task.overlay), task.overlay.placement
-    except (Broken, NoFace):  # left bare, which the table shows and the metrics count
-        return photo.pixels, ""
+    if task.overlay is not None:
+        for points in _points(task, photo):
+            with suppress(NoFace):
+                return draw_mask(photo.pixels, points, task.overlay), task.overlay.placement
+    return photo.pixels, ""  # a face without landmarks stays bare, which the metrics count
+
+
+def _points(task: Task, photo: Photo) -> Iterator[Array]:
+    """The face's points in the stored pixels: the source's own, and where these are none or no face's, dlib's."""
+    if task.landmarks is not None:
+        with suppress(Broken):
+            yield read_points(task.landmarks) * (photo.pixels.shape[1] / photo.width)
+    found = find_landmarks(photo.pixels)
+    if found is not None:
+        yield found

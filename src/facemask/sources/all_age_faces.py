@@ -6,7 +6,7 @@ from typing import Any
 from facemask.errors import UserError
 from facemask.labels import GENDER, MASK
 from facemask.sources.listing import Listing, as_table, row
-from facemask.sources.tree import Tree, read
+from facemask.sources.tree import Broken, Tree, read
 
 NAME = "all_age_faces"
 LICENCE = "none stated; its authors ask to be cited"
@@ -26,8 +26,8 @@ def list_photos(tree: Tree) -> Listing:
     """Every face as bare (not_wear), sorted by path. Raises UserError where the layout or the faces are missing."""
     folder, prefix = _photo_folder(tree)
     tree = tree.beneath(prefix)
-    sets = _genders_of_sets(tree)
     listing = Listing(as_table([]), tree.entries, list(tree.refused))
+    sets = _genders_of_sets(tree, listing)
     rows = []
     contradictions = 0
     for path in tree.images(folder):
@@ -44,6 +44,8 @@ def list_photos(tree: Tree) -> Listing:
     if not rows:
         raise UserError(f"{tree.where}/{folder} has no photo named like 07565A05.jpg; {MEND}")
     listing.photos = as_table(rows)
+    listing.bare = [one["photo"] for one in rows]
+    listing.note_others(path for path in tree.others() if not path.startswith((KEY_POINTS, *SETS)))
     _note(listing, rows, sets, contradictions)
     return listing
 
@@ -57,15 +59,24 @@ def _photo_folder(tree: Tree) -> tuple[str, str]:
     raise UserError(f"{tree.where} has no folder 'original images'; {MEND}")
 
 
-def _genders_of_sets(tree: Tree) -> dict[str, int]:
-    """Stem -> gender code, of what image sets/{train,val}.txt say; lines not understood are left out."""
-    genders = {}
+def _genders_of_sets(tree: Tree, listing: Listing) -> dict[str, int]:
+    """Stem -> gender code, of what image sets/{train,val}.txt say; lines and files not understood are noted."""
+    genders, strange = {}, 0
     for path in SETS:
         if path in tree.entries:
-            for line in read(tree.entries[path]).decode("utf-8", errors="replace").splitlines():
+            try:
+                text = read(tree.entries[path]).decode("utf-8", errors="replace")
+            except Broken as error:
+                listing.notes.append(f"{path}: {error}; its genders are not cross-checked")
+                continue
+            for line in filter(str.strip, text.splitlines()):
                 name, _, digit = line.strip().rpartition(" ")
                 if digit in GENDER_OF_SET:
                     genders[name.strip().rsplit(".", 1)[0]] = GENDER_OF_SET[digit]
+                else:
+                    strange += 1
+    if strange:
+        listing.notes.append(f"{strange} lines of image sets are not <name> 0 or <name> 1 and are not used")
     return genders
 
 
@@ -79,4 +90,4 @@ def _note(listing: Listing, rows: list[dict[str, Any]], sets: dict[str, int], co
         alone, empty = len(stems - sets.keys()), len(sets.keys() - stems)
         listing.notes.append(f"{alone} photos stand in no image set, {empty} lines of image sets have no photo")
     if len(listing.landmarks) < len(rows):
-        listing.notes.append(f"{len(rows) - len(listing.landmarks)} photos have no key points: they stay bare")
+        listing.notes.append(f"{len(rows) - len(listing.landmarks)} photos have no key points: dlib's landmarks serve")

@@ -35,14 +35,31 @@ def list_photos(tree: Tree) -> Listing:
     if not rows:
         raise UserError(f"{tree.where} has no photo; set data.folders to a folder or zip of faces, or to null")
     listing.photos = as_table(rows)
+    listing.bare = _bare(rows)
+    listing.note_others(path for path in tree.others() if path not in _lists(tree))
+    if listing.bare:
+        listing.notes.append(
+            f"every known mask is not_wear: masks are drawn on these {len(listing.bare)} faces by draw"
+        )
     unlisted = sum(1 for one in rows if one["mask"] is None and one["gender"] is None and one["age"] is None)
     if unlisted:
         listing.notes.append(f"of {unlisted} photos neither mask nor gender nor age is known")
     return listing
 
 
+def _bare(rows: list[dict[str, Any]]) -> list[str]:
+    """The faces that the csv calls bare, if it knows of no other: beside real masks no drawn ones are wanted."""
+    known = [one for one in rows if one["mask"] is not None]
+    are_bare = all(one["mask"] == MASK.index("not_wear") for one in known)
+    return [one["photo"] for one in known] if are_bare else []
+
+
+def _lists(tree: Tree) -> list[str]:
+    return [path for path in tree.entries if "/" not in path and path.lower().endswith(".csv")]
+
+
 def _known(tree: Tree) -> dict[str, dict[str, str]]:
-    lists = [path for path in tree.entries if "/" not in path and path.lower().endswith(".csv")]
+    lists = _lists(tree)
     if len(lists) > 1:
         raise UserError(f"{tree.where} has {len(lists)} csv files; leave the one that describes the photos")
     return {line["file"]: line for path in lists for line in read_csv(tree, path, ("file",))}

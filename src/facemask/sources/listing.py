@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,15 +32,22 @@ class Listing:
     """The photos of one source in their final order.
 
     `photos`: the columns of COLUMNS and `path`; `entries`: path -> where its bytes lie; `refused`: (path, reason) of
-    what stands in the tree or its csv and is no photo that can be used; `notes`: sentences for the user; `landmarks`:
-    photo -> path of its key points.
+    what stands in the tree or its csv and is no photo that can be used; `notes`: sentences for the user; `bare`:
+    photos of bare faces, on which masks may be drawn; `landmarks`: photo -> path of its key points, where it has some.
     """
 
     photos: pd.DataFrame
     entries: dict[str, Entry]
     refused: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    bare: list[str] = field(default_factory=list)
     landmarks: dict[str, str] = field(default_factory=dict)
+
+    def note_others(self, paths: Iterable[str]) -> None:
+        """A note on files that are neither photos by their names nor lists that are read."""
+        some = list(paths)
+        if some:
+            self.notes.append(f"{len(some)} files are no photos by their names and are not used, such as {some[0]!r}")
 
 
 def row(

@@ -51,6 +51,7 @@ def list_photos(tree: Tree, mask_of_type: dict[Any, str]) -> Listing:
             f"{tree.where} holds no photo of this data set; set data.medical_masks to its folder or zip, or to null"
         )
     listing.photos = as_table(rows)
+    listing.note_others(path for path in tree.others() if not LIST_NAME.fullmatch(path))
     listing.notes += [f"{count} photos: {doubt}" for doubt, count in sorted(doubts.items())]
     return listing
 

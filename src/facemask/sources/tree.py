@@ -1,7 +1,8 @@
 """A folder or a zip as files that can be read one by one, and that never lead out of it.
 
-Nothing is unpacked. What an operating system strews about (`._*`, `Thumbs.db`, `__MACOSX/`) is passed over and counted;
-what is refused (a link out of the folder, `../` in a zip) is listed with its reason.
+Nothing is unpacked; a folder of zips, as downloads in parts leave it, is one tree. What an operating system strews about
+(`._*`, `Thumbs.db`, `__MACOSX/`) is passed over and counted; what is refused (a link out of the folder, `../` in a zip) is
+listed with its reason.
 """
 
 import os
@@ -9,6 +10,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -72,6 +74,10 @@ class Tree:
     def images(self, prefix: str = "") -> list[str]:
         return [path for path in self.entries if path.startswith(prefix) and is_image_name(path)]
 
+    def others(self) -> list[str]:
+        """What is no photo by its name."""
+        return [path for path in self.entries if not is_image_name(path)]
+
 
 def is_image_name(path: str) -> bool:
     return path.lower().endswith(IMAGE_SUFFIXES)
@@ -82,6 +88,8 @@ def open_tree(path: str | Path, key: str) -> Tree:
     place = Path(path)
     if place.is_dir():
         tree = _open_folder(place.resolve())
+        if not tree.images():
+            _open_parts(tree, key)
     elif zipfile.is_zipfile(place):
         tree = _open_zip(place.resolve(), key)
     elif place.exists():
@@ -100,6 +108,20 @@ def read(entry: Entry) -> bytes:
         return _read_member(entry.container, entry.member)
     except OSError as error:
         raise Broken(f"cannot be read: {error.strerror or error}") from error
+
+
+def read_ahead(entry: Entry) -> None:
+    """Have the system fetch a file's bytes into memory meanwhile; what is wrong with the file is left to read()."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    with suppress(OSError):
+        file = os.open(entry.container, os.O_RDONLY | os.O_NONBLOCK)  # a pipe by a photo's name does not hold it up
+        try:
+            start = entry.member.offset if entry.member else 0
+            length = entry.member.packed + LOCAL_HEADER if entry.member else 0  # 0: to the end
+            os.posix_fadvise(file, start, length, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(file)
 
 
 def stamp(entry: Entry) -> str:
@@ -135,6 +157,18 @@ def _open_folder(root: Path) -> Tree:
         else:
             tree.entries[path] = Entry(item.path)
     return tree
+
+
+def _open_parts(tree: Tree, key: str) -> None:
+    """Each zip that stands directly in a folder without photos becomes a folder of its name."""
+    for name in [path for path in tree.entries if "/" not in path and path.lower().endswith(".zip")]:
+        path = Path(tree.entries.pop(name).container)
+        if not zipfile.is_zipfile(path):
+            raise UserError(f"{key}: {path} is not a whole zip; download it again")
+        part = _open_zip(path, key)
+        tree.entries |= {f"{name}/{inside}": entry for inside, entry in part.entries.items()}
+        tree.refused += [(f"{name}/{inside}", reason) for inside, reason in part.refused]
+        tree.ignored += part.ignored
 
 
 def _walk(folder: Path | str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -103,8 +103,11 @@ def test_a_recipe_change_retrains_that_member_alone(clone):
     assert {stage for stage in stale if stage.startswith("train@")} == {"train@nfnet-0", "train@nfnet-1"}
 
 
-def test_a_new_view_predicts_anew_and_trains_nothing(clone):
-    succeeds("python -m facemask.params scale=smoke 'views.nfnet=[plain]'", clone)
+@pytest.mark.parametrize(
+    "change", ["views.nfnet=[plain]", "inference.nfnet.average=logits", "inference.nfnet.dropout_passes=5"]
+)
+def test_a_new_view_predicts_anew_and_trains_nothing(clone, change):
+    succeeds(f"python -m facemask.params scale=smoke '{change}'", clone)
     stale = set(json.loads(run("dvc status --json", clone).stdout))
     succeeds("python -m facemask.params scale=smoke", clone)
     assert stale == {"oof@nfnet"}

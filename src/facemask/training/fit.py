@@ -13,6 +13,7 @@ from facemask.draws import seed_of
 from facemask.errors import UserError
 from facemask.nets.losses import member_loss
 from facemask.nets.model import FaceNet, build, normalisation
+from facemask.nets.precision import autocast
 from facemask.training import checkpoint
 from facemask.training.batches import TrainingBatches
 
@@ -98,13 +99,6 @@ def fit(
         states["optimizer"] = checkpoint.optimizer_tensors(optimizer)
         checkpoint.save(folder / "last.safetensors", epoch + 1, history, states)
     return cast(FaceNet, averaged.module), history
-
-
-def autocast(device: torch.device, amp: str) -> torch.autocast:
-    kinds = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if amp not in kinds:
-        raise UserError(f"training.amp={amp!r} is unknown; choose no, bf16 or fp16")
-    return torch.autocast(device.type, kinds[amp], enabled=amp != "no")
 
 
 def _parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -97,7 +98,7 @@ def looks_section(looks: Looks, calls: pd.DataFrame, members: Sequence[str]) -> 
     shown = shown_photos(looks.rows, calls)
     truth = calls.set_index("photo")
     words = {name: truth[name].map(dict(enumerate(CLASSES))) for name in ("true", "called")}
-    titles = {photo: f"{words['true'][photo]}\ncalled {words['called'][photo]}" for photo in shown}
+    titles = {photo: fill(f"{words['true'][photo]}, called {words['called'][photo]}", 19) for photo in shown}
     cells = _cells(looks, calls)
     section.pictures.append(Picture(
         "looks_photos",

@@ -95,7 +95,7 @@ def reliability_curve(parts: Mapping[str, Reliability]) -> Figure:
         axes.scatter(sure, right, s=8 + 120 * photos / each.photos.sum(), color=colour, zorder=3)
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the called class", ylabel="share that was right")
     axes.grid()
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right")
     return figure
 
 

@@ -137,24 +137,18 @@ def test_another_setting_of_the_report_trains_and_predicts_nothing(clone):
 @pytest.mark.parametrize("command", ["dvc plots show", "dvc plots diff HEAD"])
 def test_the_charts_of_dvc_plots_need_no_network(clone, command, tmp_path):
     succeeds(f"{command} --out {tmp_path / 'plots'}", clone)
-    page = tmp_path / "plots/index.html"
     with chromium(tmp_path) as browser:
-        browser.get(page.as_uri())
-        charts = WebDriverWait(browser, 60).until(
-            lambda b: b.find_elements("css selector", ".vega-embed svg, .vega-embed canvas")
-        )
-        assert len(charts) == 7
-        assert all(chart.size["height"] > 50 for chart in charts)
-        marks = browser.execute_script(MARKS)
-        assert min(marks) > 0, "a chart without a mark is blank"
+        browser.get((tmp_path / "plots/index.html").as_uri())
+        WebDriverWait(browser, 60).until(lambda b: len(b.find_elements("css selector", ".vega-embed .marks")) == 7)
+        assert min(browser.execute_script(MARKS)) > 0, "a chart without a mark is blank"
         assert browser.execute_script("return [...document.images].every(image => image.naturalWidth > 40)")
         assert not console_errors(browser)
         assert not requests_beyond(browser, "file:")
 
 
 MARKS = """
-return [...document.querySelectorAll(".vega-embed")].map(chart =>
-  chart.querySelectorAll(".mark-rect path, .mark-line path, .mark-symbol path, .mark-text text").length);
+const drawn = ".mark-rect path, .mark-line path, .mark-symbol path";
+return [...document.querySelectorAll(".vega-embed")].map(chart => chart.querySelectorAll(drawn).length);
 """
 
 

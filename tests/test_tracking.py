@@ -7,6 +7,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from facemask.tracking import EXPERIMENT, Record, mirror
 
+# What MLflow's pages complain of by themselves: a question to its log-in, which a local server has not, and a resized panel.
+MLFLOWS_OWN = ("/mlflow/users/current", "ResizeObserver loop")
 CURVE = pd.DataFrame({"epoch": [1, 2, 3], "loss": [2.0, 1.0, 0.5], "lr": [0.1, 0.2, 0.0]})
 
 
@@ -81,12 +83,19 @@ def test_mlflow_shows_parents_children_and_curves_in_a_real_browser(page, width)
     _sees(browser, "nfnet-1")
     _sees(browser, "palette")  # the parent is linked
     browser.get(f"{experiment}/runs/{child.info.run_id}/model-metrics")
+    if width < 600:  # its side panels leave a phone no room until they are closed
+        browser.execute_script(CLOSE_PANELS)
     lines = ".js-plotly-plot path.js-line"
     WebDriverWait(browser, 120).until(
-        lambda b: any(each.size["height"] > 20 for each in b.find_elements(By.CSS_SELECTOR, lines))
+        lambda b: any(min(each.size.values()) > 50 for each in b.find_elements(By.CSS_SELECTOR, lines))
     )
     assert not requests_beyond(browser, address)
-    assert not console_errors(browser)
+    assert not [error for error in console_errors(browser) if not any(known in error for known in MLFLOWS_OWN)]
+
+
+CLOSE_PANELS = """
+for (const button of document.querySelectorAll("button[aria-label='Toggle sidebar'], button[aria-label='Close']")) button.click();
+"""
 
 
 def _sees(browser, text: str) -> None:

@@ -53,9 +53,7 @@ def _experiment(client: MlflowClient, root: Path, uri: str) -> str:
     if found:
         return str(found.experiment_id)
     artifacts = (root / "mlruns").as_uri() if uri.startswith("sqlite") else None
-    # The kind chooses the pages: without it MLflow 3 opens those for language models.
-    tags = {"mlflow.experimentKind": "custom_model_development"}
-    return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts, tags=tags))
+    return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
 
 
 def _mirror_one(client: MlflowClient, experiment: str, record: Record, tags: dict[str, str]) -> str:

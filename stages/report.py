@@ -35,6 +35,7 @@ def main() -> None:
     rows = parts[MAIN]
     count = params.section("report")["worst"]
     sheet = [photo(row, pixels[row["photo"]]) for row in worst(rows, count).to_dict("records")]
+    arguments.sheets.mkdir(parents=True, exist_ok=True)  # DVC expects it where no member has a map, too
     shown = sections.all_sections(material, parts, sheet)
     for section in tqdm([one for one in shown if one.pictures], desc="figures", disable=None):
         for picture in section.pictures:

@@ -71,9 +71,9 @@ def look(driver: Any, width: int, scheme: str = "light", height: int = 900) -> N
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
-def console_errors(driver: Any) -> list[str]:
+def console_errors(driver: Any, levels: tuple[str, ...] = ("SEVERE",)) -> list[str]:
     """What the console complained of since the last call."""
-    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
+    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] in levels]
 
 
 def requests_beyond(driver: Any, *own: str) -> list[str]:

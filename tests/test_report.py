@@ -210,7 +210,7 @@ def test_the_page_in_a_browser(run: Path, browser, width: int, scheme: str) -> N
         browser.execute_script("return document.images.length") == len(FIGURES) + 1 + 6
     )  # one more figure shows photos, and six lie on the contact sheet
     assert (brightness(browser) > 128) == (scheme == "light")
-    assert not console_errors(browser)
+    assert not console_errors(browser, ("SEVERE", "WARNING"))
     assert not requests_beyond(browser, "file:")
 
 

@@ -86,7 +86,7 @@ def looks_section(looks: Looks, calls: pd.DataFrame, members: Sequence[str]) -> 
     section = Section("looks", "Where they look", [
         f"Grad-CAM of each member's own call on {photos} out-of-fold photos, half of them the stack's worst: the network that never saw the "
         f"person, its last feature stage (transformers: what enters the last block's attention).{apart}",
-        "A warm place raised the called class's logit. It shows where, not why; a mask member that is warm beside the mask, or a gender member "
+        "A warm place raised the called class's logit; where none did, the map is grey. It shows where, not why; a mask member that is warm beside the mask, or a gender member "
         "that is warm on the clothes, has learned a shortcut.",
     ])  # fmt: skip
     section.pictures.append(Picture(
@@ -98,7 +98,7 @@ def looks_section(looks: Looks, calls: pd.DataFrame, members: Sequence[str]) -> 
     shown = shown_photos(looks.rows, calls)
     truth = calls.set_index("photo")
     words = {name: truth[name].map(dict(enumerate(CLASSES))) for name in ("true", "called")}
-    titles = {photo: fill(f"{words['true'][photo]}, called {words['called'][photo]}", 19) for photo in shown}
+    titles = {photo: f"{words['true'][photo]}\n{fill('called ' + words['called'][photo], 20)}" for photo in shown}
     cells = _cells(looks, calls)
     section.pictures.append(Picture(
         "looks_photos",

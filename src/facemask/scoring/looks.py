@@ -86,8 +86,8 @@ def looks_section(looks: Looks, calls: pd.DataFrame, members: Sequence[str]) -> 
     section = Section("looks", "Where they look", [
         f"Grad-CAM of each member's own call on {photos} out-of-fold photos, half of them the stack's worst: the network that never saw the "
         f"person, its last feature stage (transformers: what enters the last block's attention).{apart}",
-        "A warm place raised the called class's logit; where none did, the map is grey. It shows where, not why; a mask member that is warm beside the mask, or a gender member "
-        "that is warm on the clothes, has learned a shortcut.",
+        "A warm place raised the called class's logit; where none did, the map is grey. It shows where, not why; a mask member that is warm beside the mask, or a gender "
+        "member that is warm on the clothes, has learned a shortcut.",
     ])  # fmt: skip
     section.pictures.append(Picture(
         "looks",

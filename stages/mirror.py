@@ -23,10 +23,21 @@ def main() -> None:
     model, data, scale = params.section("model"), params.section("data"), params.section("scale")
     members = "+".join(model["members"])
     name = os.environ.get("DVC_EXP_NAME") or f"{members} on {data['name']}"
-    sections = ("seed", "draw", "ingest", "relabel", "fix_labels", "resample", "training", "stack", "views")
+    sections = (
+        "seed",
+        "draw",
+        "ingest",
+        "relabel",
+        "fix_labels",
+        "resample",
+        "training",
+        "stack",
+        "views",
+        "inference",
+    )
     parameters = {name: params.section(name) for name in sections}
     parameters |= {"data": data["name"], "folds": scale["folds"], "members": members}
-    plots = sorted(path for path in Path("plots").glob("*") if path.is_file())
+    plots = sorted(path for path in [*Path("plots").glob("*"), *Path("data/sheets").glob("*")] if path.is_file())
     files = [path for path in (Path("submission.csv"), Path("report.html"), SCORES) if path.exists()]
     parent = Record(key, name, parameters, json.loads(SCORES.read_text()), artifacts=[*files, *plots])
     children = [

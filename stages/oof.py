@@ -21,15 +21,18 @@ def main() -> None:
     parser.add_argument("--member", required=True)
     parser.add_argument("--out", required=True)
     arguments = parser.parse_args()
-    training, recipe = params.section("training"), sized(params.member(arguments.member))
+    seed, training = params.section("seed"), params.section("training")
+    recipe = sized(params.member(arguments.member))
+    views, options = params.section("views")[arguments.member], params.section("inference")[arguments.member]
 
-    views = params.section("views")[arguments.member]
     models = {}
     for fold in params.section("folds"):
         models[fold] = build(recipe, training["weights_dir"], pretrained=False)
         models[fold].load_state_dict(load_file(f"{arguments.weights}/{fold}/weights.safetensors"))
     photos = pd.read_parquet(arguments.photos)
-    table = predict_out_of_fold(models, photos, arguments.pixels, recipe, views, training, device_of(training))
+    table = predict_out_of_fold(
+        models, photos, arguments.pixels, recipe, views, training, device_of(training), options, seed, arguments.member
+    )
     write_parquet(table, arguments.out)
 
 

@@ -150,11 +150,49 @@ def write_run(folder: Path, persons: int, eval_persons: int, candidates: list[st
         for fold in range(3):
             history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [2.0, 1.2, 0.9 + fold / 10], "lr": 0.001})
             write_csv(history, folder / f"data/models/{member}/{fold}/history.csv")
+    write_looks(table, folder / "data/looks")
+    for source, count in {"competition": len(hidden), "medical_masks": 40, "folders": 0}.items():
+        facts = {"photos": count, "persons": count // 4, "quarantined": 1}
+        licence = {"licence": "own terms", "cleared_for_commercial_use": None, "citation": "The <i>Vendor</i>, 2020"}
+        write_json(facts | (licence if count else {}), folder / f"metrics/ingest/{source}.json")
     parameters = {
         "seed": 3, "stack": {"candidates": candidates, "folds": 3}, "report": {"worst": 6}, "folds": [0, 1, 2],
+        "ingest": {"medical_types": {"1": "not_wear", "2": "incorrect", "3": "incorrect", "4": "wear"}},
         "model": {"members": list(PALETTE), "reference": ["baseline"]}, "trained": [*PALETTE, "baseline"],
     }  # fmt: skip
     write_json(parameters, folder / "params.yaml")  # JSON is YAML
+
+
+def write_looks(table: pd.DataFrame, folder: Path) -> None:
+    """data/looks of twelve photos, a warm spot each, and of medical masks that a stranger reads as the vendor does."""
+    chance = generator(0, "world", "looks")
+    photos = table.loc[(table["split"] == "train").to_numpy(), "photo"].iloc[:84:7]
+    heads = [(member, head) for member, targets in PALETTE.items() for head in targets]
+    rows = pd.DataFrame(
+        [(photo, *head, 0) for photo in photos for head in heads], columns=["photo", "member", "head", "called"]
+    )
+    maps = np.zeros((len(rows), 96, 72), dtype=np.uint8)
+    for each in maps:
+        top, left = chance.integers(0, 60, 2)
+        each[top : top + 30, left : left + 12] = 255
+    folder.mkdir(parents=True)
+    np.save(folder / "maps.npy", maps)
+    write_csv(rows, folder / "maps.csv")
+    write_csv(outside_table(), folder / "outside.csv")
+
+
+def outside_table(
+    persons: int = 10, reading: tuple[int, int, int, int] = (2, 1, 1, 0), right: float = 0.9
+) -> pd.DataFrame:
+    """Mask verdicts of an honest stranger on medical photos: TYPE 1..4 shows the classes of `reading`; true is the vendor's."""
+    chance = generator(0, "world", "outside")
+    rows = [
+        ("medical_masks", f"medical_masks/images/{4 * person + kind:06d}_{kind + 1}_{person:06d}_MALE_30.jpg", f"{person:06d}",
+         f"images/{4 * person + kind:06d}_{kind + 1}_{person:06d}_MALE_30.jpg", "mask", "effnet_mask", (2, 1, 1, 0)[kind],
+         reading[kind] if chance.random() < right else int(chance.integers(3)))
+        for person in range(persons) for kind in range(4)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["source", "photo", "person", "file", "attribute", "member", "true", "called"])
 
 
 STAGES = {
@@ -164,8 +202,9 @@ STAGES = {
     "--predictions data/predictions --truth data/truth --submission submission.csv --scores metrics/scores.json",
     "report": "--photos data/training/photos.parquet --pixels data/photos/competition.pixels --predictions data/predictions "
     "--probabilities data/ensemble/probabilities.parquet --choice data/ensemble/candidates.csv --stack metrics/stack.json "
-    "--scores metrics/scores.json --histories data/models --changes data/labels/changes.csv --truth data/truth "
-    "--report report.html --plots plots --metrics metrics/errors.json",
+    "--scores metrics/scores.json --histories data/models --looks data/looks --changes data/labels/changes.csv --truth data/truth "
+    "--sources metrics/ingest/competition.json metrics/ingest/medical_masks.json metrics/ingest/folders.json "
+    "--report report.html --plots plots --sheets data/sheets --metrics metrics/errors.json",
 }
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from browser import chromium, console_errors, requests_beyond
 from imports import modules_of
+from selenium.webdriver.support.ui import WebDriverWait
 
 from facemask.params import section
 
@@ -31,7 +33,19 @@ def test_a_stage_names_every_module_it_imports_and_no_other(name):
 def test_a_stage_declares_every_section_it_reads(name):
     script = Path(f"stages/{name}.py").read_text()
     declared = {str(key).split(".")[0] for key in STAGES[name]["params"]}
-    for key in ("seed", "folds", "draw", "ingest", "relabel", "fix_labels", "resample", "training", "stack", "report"):
+    for key in (
+        "seed",
+        "folds",
+        "draw",
+        "ingest",
+        "relabel",
+        "fix_labels",
+        "resample",
+        "training",
+        "stack",
+        "looks",
+        "report",
+    ):
         if f'"{key}"' in script and f'section("{key}")' in script:
             assert key in declared
 
@@ -102,11 +116,39 @@ def test_a_recipe_change_retrains_that_member_alone(clone):
     assert {stage for stage in stale if stage.startswith("train@")} == {"train@nfnet-0", "train@nfnet-1"}
 
 
-def test_a_new_view_predicts_anew_and_trains_nothing(clone):
-    succeeds("python -m facemask.params scale=smoke 'views.nfnet=[plain]'", clone)
+@pytest.mark.parametrize(
+    "change", ["views.nfnet=[plain]", "inference.nfnet.average=logits", "inference.nfnet.dropout_passes=5"]
+)
+def test_a_new_view_predicts_anew_and_trains_nothing(clone, change):
+    succeeds(f"python -m facemask.params scale=smoke '{change}'", clone)
     stale = set(json.loads(run("dvc status --json", clone).stdout))
     succeeds("python -m facemask.params scale=smoke", clone)
     assert stale == {"oof@nfnet"}
+
+
+def test_another_setting_of_the_report_trains_and_predicts_nothing(clone):
+    succeeds("python -m facemask.params scale=smoke report.worst=5", clone)
+    stale = set(json.loads(run("dvc status --json", clone).stdout))
+    succeeds("python -m facemask.params scale=smoke", clone)
+    assert stale == {"report"}
+
+
+@pytest.mark.parametrize("command", ["dvc plots show", "dvc plots diff HEAD"])
+def test_the_charts_of_dvc_plots_need_no_network(clone, command, tmp_path):
+    succeeds(f"{command} --out {tmp_path / 'plots'}", clone)
+    with chromium(tmp_path) as browser:
+        browser.get((tmp_path / "plots/index.html").as_uri())
+        WebDriverWait(browser, 60).until(lambda b: len(b.find_elements("css selector", ".vega-embed .marks")) == 7)
+        assert min(browser.execute_script(MARKS)) > 0, "a chart without a mark is blank"
+        assert browser.execute_script("return [...document.images].every(image => image.naturalWidth > 40)")
+        assert not console_errors(browser)
+        assert not requests_beyond(browser, "file:")
+
+
+MARKS = """
+const drawn = ".mark-rect path, .mark-line path, .mark-symbol path";
+return [...document.querySelectorAll(".vega-embed")].map(chart => chart.querySelectorAll(drawn).length);
+"""
 
 
 def test_an_experiment_with_one_model_trains_and_stacks_it_alone(clone):

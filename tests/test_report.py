@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from browser import brightness, chromium, console_errors, look, requests_beyond
 from PIL import Image
 from stacking_world import PALETTE, run_stage, write_run
 
@@ -27,10 +28,11 @@ FIGURES = [
     "clothes",
     "confusion",
     "curves",
+    "looks",
     "masks",
     "reliability",
 ]
-TABLES = ["classes", "confusion_age", "confusion_classes", "confusion_gender", "confusion_mask", "curves"]
+TABLES = ["candidates", "classes", "confusion_age", "confusion_classes", "confusion_gender", "confusion_mask", "curves"]
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +83,39 @@ def test_every_run_writes_the_same_files_of_plots(run: Path) -> None:
         assert len(colours) > 20, f"{name} is blank"
 
 
+def test_figures_that_show_photos_stay_outside_of_what_git_keeps(run: Path) -> None:
+    assert [path.name for path in (run / "data/sheets").iterdir()] == ["looks_photos.png"]
+
+
+def test_the_page_and_the_metrics_say_what_the_issue_asks_for(run: Path) -> None:
+    html = (run / "report.html").read_text()
+    for words in (
+        "28-31", "58-61", "Errors by source", "95 % interval", "Expected calibration error", "own terms", "TYPE 1 and 4",
+        "shared errors", "Grad-CAM", "masks drawn", "Gender errors by colour of the clothes", "Labels changed",
+    ):  # fmt: skip
+        assert words in html, words
+    found = json.loads((run / "metrics/errors.json").read_text())["medical_types"]
+    assert found["supported"] == "vendor"
+    assert found["vendor"] > found["reverse"]
+
+
+def test_other_sources_may_fill_larger_stores_than_the_competition(run: Path, tmp_path: Path) -> None:
+    larger = shutil.copytree(run, tmp_path / "larger")
+    photos = pd.read_parquet(larger / "data/training/photos.parquet")
+    other = photos.tail(1).assign(photo="medical_masks/1.jpg", source="medical_masks", split="extra", offset=10**12)
+    pd.concat([photos, other], ignore_index=True).to_parquet(larger / "data/training/photos.parquet")
+    done = run_stage("report", larger)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_report_is_the_same_bytes_twice(run: Path) -> None:
     def digest() -> dict[str, str]:
-        files = [run / "report.html", run / "metrics/errors.json", *(run / "plots").iterdir()]
+        files = [
+            run / "report.html",
+            run / "metrics/errors.json",
+            *(run / "plots").iterdir(),
+            *(run / "data/sheets").iterdir(),
+        ]
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
     before = digest()
@@ -132,6 +164,7 @@ def test_what_is_missing_is_named_in_one_sentence(
 def test_text_of_the_data_is_escaped(run: Path) -> None:
     html = (run / "report.html").read_text()
     assert "&lt;b&gt;male&lt;/b&gt;" in html
+    assert "The &lt;i&gt;Vendor&lt;/i&gt;" in html
     assert "<b>male</b>" not in html
 
 
@@ -161,47 +194,24 @@ def test_figures_do_not_depend_on_what_was_drawn_before() -> None:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        pytest.skip("needs chromium and chromedriver")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    quiet = (
-        "headless=new",
-        "no-sandbox",
-        "disable-gpu",
-        "disable-background-networking",
-        "disable-component-update",
-        "disable-sync",
-    )
-    for argument in (*quiet, f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(shutil.which("chromedriver"))))
-    yield driver
-    driver.quit()
+    with chromium(tmp_path_factory.mktemp("browser")) as driver:
+        yield driver
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_in_a_browser(run: Path, browser, width: int, scheme: str) -> None:
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    look(browser, width, scheme)
     browser.get((run / "report.html").as_uri())
 
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert browser.execute_async_script(EVERY_IMAGE_SHOWS)
-    assert browser.execute_script("return document.images.length") == len(FIGURES) + 6
-    ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
-    brightness = sum(map(int, re.findall(r"\d+", ground)[:3])) / 3
-    assert (brightness > 128) == (scheme == "light")
-    errors = [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
-    assert not errors
-    assert not foreign_requests(browser)
+    assert (
+        browser.execute_script("return document.images.length") == len(FIGURES) + 1 + 6
+    )  # one more figure shows photos, and six lie on the contact sheet
+    assert (brightness(browser) > 128) == (scheme == "light")
+    assert not console_errors(browser, ("SEVERE", "WARNING"))
+    assert not requests_beyond(browser, "file:")
 
 
 def test_every_table_sorts_both_ways(run: Path, browser) -> None:
@@ -234,11 +244,3 @@ for (const heading of document.querySelectorAll("th")) {
 }
 return faults;
 """
-
-
-def foreign_requests(browser) -> list[str]:
-    """What the page asked of other hosts; the browser's own pages (chrome://) are not the page's."""
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
-    urls = [each["request"]["url"] for each in sent if each["documentURL"].startswith("file:")]
-    return [url for url in urls if not url.startswith(("file:", "data:"))]

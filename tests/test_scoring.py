@@ -226,7 +226,8 @@ def test_label_changes_are_counted_against_the_truth() -> None:
 def test_the_tables_in_git_name_no_photo_and_no_person() -> None:
     rows = oof_calls(TRUTH)
     curves = pd.DataFrame({"member": "nfnet", "fold": [0, 1], "epoch": [1, 1], "loss": [2.0, 4.0]})
-    tables = plot_tables({"out-of-fold": rows}, errors.class_table(rows), curves)
+    choice = pd.DataFrame({"name": ["soft_vote"], "value": [0.5], "low": [0.4]})
+    tables = plot_tables({"out-of-fold": rows}, errors.class_table(rows), curves, choice)
     assert tables["curves"]["loss"].tolist() == [3.0]
     assert (tables["confusion_classes"]["actual"] == tables["confusion_classes"]["predicted"]).all()
     for name, table in tables.items():

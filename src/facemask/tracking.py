@@ -15,6 +15,7 @@ from mlflow.tracking import MlflowClient
 
 EXPERIMENT = "facemask"
 KEY = "facemask.key"
+FOLDERS = ("plots", "sheets")  # whose artifacts keep their folder
 
 
 @dataclass
@@ -71,7 +72,7 @@ def _mirror_one(client: MlflowClient, experiment: str, record: Record, tags: dic
     for start in range(0, max(len(parameters), len(metrics)), 90):
         client.log_batch(run_id, metrics[start : start + 90], parameters[start : start + 90], list[RunTag]())
     for path in record.artifacts:
-        client.log_artifact(run_id, str(path), path.parent.name if path.parent.name == "plots" else None)
+        client.log_artifact(run_id, str(path), path.parent.name if path.parent.name in FOLDERS else None)
     client.set_terminated(run_id)
     return run_id
 

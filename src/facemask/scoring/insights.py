@@ -10,10 +10,14 @@ from facemask.scoring import clothes, errors
 from facemask.scoring.calls import MAIN, is_wrong
 from facemask.scoring.material import Material
 from facemask.scoring.metrics import attribute_scores
+from facemask.scoring.outside import type_readings
 
 
 def insights(material: Material, parts: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """Part -> interval of macro F1, ECE, F1 of each attribute, and the three findings as shares of photos."""
+    """Part -> interval of macro F1, ECE, F1 of each attribute, and the three findings as shares of photos.
+
+    medical_types: outside.type_readings, where there are such photos.
+    """
     intervals, curves = material.intervals(parts), material.reliabilities(parts)
     found: dict[str, Any] = {}
     for name, rows in parts.items():
@@ -30,7 +34,8 @@ def insights(material: Material, parts: Mapping[str, pd.DataFrame]) -> dict[str,
     misled = clothes.misled(rows, rows["photo"].map(material.colours))
     found["oof"]["gender_wrong_in_misleading_clothes"] = float(misled["wrong"].iloc[0])
     found["oof"]["gender_wrong_in_other_clothes"] = float(misled["wrong"].iloc[1])
-    return found
+    readings = type_readings(material.outside)
+    return found | ({"medical_types": readings} if readings else {})
 
 
 def findings(rows: pd.DataFrame) -> dict[str, float]:

@@ -10,8 +10,9 @@ import pandas as pd
 from facemask.labels import ATTRIBUTES, Array, decode
 from facemask.predictions import JOINT_COLUMNS
 from facemask.scoring.calls import MAIN, calls, label_years, true_years
+from facemask.scoring.looks import Looks
 from facemask.scoring.metrics import Interval, Reliability, bootstrap, reliability
-from facemask.scoring.scores import Part, called_classes, train_classes
+from facemask.scoring.scores import Part, called_classes, parts_of, stack_intervals, train_classes
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Material:
 
     photos: training table; stack: its prediction table; members: name -> prediction table; choice: every candidate's
     score (data/ensemble/choice.csv); summary, board: metrics/stack.json and scores.json; curves: member, fold, epoch, loss;
-    changes: what fix_labels changed; colours: name of the clothes' colour by photo; truth_*: None where it is not known.
+    changes: what fix_labels changed; colours: name of the clothes' colour by photo; looks, outside: what the stage looks made;
+    sources: name -> metrics/ingest/<name>.json; medical_types: TYPE -> mask as ingested; truth_*: None where it is not known.
     """
 
     photos: pd.DataFrame
@@ -32,6 +34,10 @@ class Material:
     curves: pd.DataFrame
     changes: pd.DataFrame
     colours: pd.Series
+    looks: Looks
+    outside: pd.DataFrame
+    sources: Mapping[str, Mapping[str, Any]]
+    medical_types: Mapping[Any, str]
     truth_train: pd.DataFrame | None
     truth_eval: pd.DataFrame | None
     seed: int
@@ -66,6 +72,11 @@ class Material:
             )
             for name, rows in parts.items()
         }
+
+    def score_intervals(self) -> dict[str, Interval]:
+        """Part (oof, public, private) -> the stack's macro F1 as in metrics/scores.json, with its interval."""
+        fallback = int(np.bincount(train_classes(self.train())).argmax())
+        return stack_intervals(self.stack, parts_of(self.photos, self.truth_eval), fallback, self.seed)
 
     def reliabilities(self, parts: Mapping[str, pd.DataFrame]) -> dict[str, Reliability]:
         indexed = self.stack.set_index("photo")[list(JOINT_COLUMNS)]

@@ -9,12 +9,12 @@ from facemask.scoring.calls import MAIN
 
 
 def plot_tables(
-    parts: Mapping[str, pd.DataFrame], classes: pd.DataFrame, curves: pd.DataFrame
+    parts: Mapping[str, pd.DataFrame], classes: pd.DataFrame, curves: pd.DataFrame, choice: pd.DataFrame
 ) -> dict[str, pd.DataFrame]:
     """File name without ending -> table.
 
-    confusion_*.csv (actual, predicted; a row a photo) fit the template `confusion`, classes.csv `bar_horizontal`,
-    curves.csv (series, epoch, loss) `linear`.
+    confusion_*.csv (actual, predicted; a row a photo) fit the template `confusion_normalized`, classes.csv and candidates.csv
+    `bar_horizontal`, curves.csv (member, epoch, loss) `by_member`.
     """
     rows = parts[MAIN]
     words = {"classes": dict(enumerate(CLASSES)), **{name: dict(enumerate(each)) for name, each in ATTRIBUTES.items()}}
@@ -29,6 +29,7 @@ def plot_tables(
         for name, (true, called) in tables.items()
     }  # fmt: skip
     result["classes"] = classes[["meaning", "f1"]].rename(columns={"meaning": "class"}).fillna({"f1": 0.0})
+    result["candidates"] = choice[["name", "value"]].rename(columns={"name": "candidate", "value": "macro_f1"})
     means = curves.astype({"epoch": "int64", "loss": "float64"}).groupby(["member", "epoch"], sort=False)["loss"].mean()
     result["curves"] = means.reset_index()
     return result

@@ -95,7 +95,7 @@ def reliability_curve(parts: Mapping[str, Reliability]) -> Figure:
         axes.scatter(sure, right, s=8 + 120 * photos / each.photos.sum(), color=colour, zorder=3)
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the called class", ylabel="share that was right")
     axes.grid()
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right")
     return figure
 
 
@@ -188,11 +188,73 @@ def training_curves(curves: pd.DataFrame) -> Figure:
     return figure
 
 
+def mean_looks(means: Mapping[tuple[str, str], Mapping[bool, Array]], photo: Array) -> Figure:
+    """Maps (looks.mean_maps) over a photo (rows, columns, 3) uint8: a column a member's head, the right calls above."""
+    figure = _figure(0.5 + 1.15 * len(means), 3.5)
+    grid = figure.subplots(2, len(means), squeeze=False)
+    for column, ((member, head), outcomes) in zip(grid.T, means.items(), strict=True):
+        for axes, (outcome, name) in zip(column, ((True, "right"), (False, "wrong")), strict=True):
+            _bare(axes)
+            if outcome in outcomes:
+                axes.imshow(_heated(photo, outcomes[outcome] / max(float(outcomes[outcome].max()), 1e-6)))
+            else:
+                axes.text(0.5, 0.5, "none", ha="center", va="center", color=GREY, transform=axes.transAxes)
+            if column is grid.T[0]:
+                axes.set_ylabel(name)
+        column[0].set_title(f"{member}\n{head}", fontsize=7.5, loc="center")
+    return figure
+
+
+def photo_looks(
+    photos: Sequence[str],
+    titles: Mapping[str, str],
+    pixels: Mapping[str, Array],
+    columns: Sequence[tuple[str, str]],
+    cells: Mapping[tuple[str, str, str], tuple[Array, str, bool]],
+) -> Figure:
+    """A row a photo: the photo, then every member's map on it with what the member called (looks._cells)."""
+    figure = _figure(1.6 + 1.15 * len(columns), 0.4 + 1.9 * len(photos))
+    grid = figure.subplots(len(photos), 1 + len(columns), squeeze=False)
+    for line, photo in zip(grid, photos, strict=True):
+        _bare(line[0])
+        line[0].imshow(pixels[photo])
+        line[0].set_xlabel(titles[photo], fontsize=7)
+        for axes, (member, head) in zip(line[1:], columns, strict=True):
+            _bare(axes)
+            if (photo, member, head) in cells:
+                seen, words, is_right = cells[photo, member, head]
+                axes.imshow(_heated(pixels[photo], seen))
+                axes.set_xlabel(words, fontsize=7, color=mpl.rcParams["text.color"] if is_right else ORANGE)
+    for axes, (member, head) in zip(grid[0][1:], columns, strict=True):
+        axes.set_title(f"{member}\n{head}", fontsize=7.5, loc="center")
+    return figure
+
+
 def nothing(reason: str) -> Figure:
     """A figure that says why there is none: every run writes the same files."""
     figure = _figure(4.0, 1.0)
     figure.text(0.5, 0.5, reason, ha="center", va="center", color=GREY)
     return figure
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def _heated(photo: Array, seen: Array) -> Array:
+    """A photo (h, w, 3) uint8 under a map (rows, columns) 0..1 of the same frame, the more opaque the warmer; uint8."""
+    height, width = photo.shape[:2]
+    rows, columns = np.arange(height) * seen.shape[0] // height, np.arange(width) * seen.shape[1] // width
+    heat = np.clip(seen[np.ix_(rows, columns)], 0, 1)
+    grey = photo.mean(2, keepdims=True).repeat(3, 2)
+    cover = 0.75 * heat[..., None]
+    mixed: Array = ((1 - cover) * grey + cover * 255 * mpl.colormaps["inferno"](0.25 + 0.75 * heat)[..., :3]).astype(
+        np.uint8
+    )
+    return mixed
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -21,11 +21,15 @@ CSS_DPI = 96  # CSS pixels an inch
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure: its file name without ending, a sentence that says what to see, and how to draw it."""
+    """A figure: its file name without ending, a sentence that says what to see, and how to draw it.
+
+    One that shows photos may lie in no repository: it stays on the page and in data/.
+    """
 
     name: str
     sentence: str
     draw: Callable[[], Figure]
+    shows_photos: bool = False
 
     @cached_property
     def light(self) -> bytes:

@@ -11,8 +11,11 @@ from facemask.scoring.agreement import agreement
 from facemask.scoring.calls import MAIN, Parts, is_wrong
 from facemask.scoring.findings import age_section, gender_section, mask_section
 from facemask.scoring.label_changes import change_table, planted_table
+from facemask.scoring.looks import looks_section
 from facemask.scoring.material import Material
 from facemask.scoring.metrics import confusion
+from facemask.scoring.outside import outside_section
+from facemask.scoring.provenance import source_section
 from facemask.scoring.report import Photo, Picture, Section, counted, listed, table
 
 PART_NAMES = {"oof": "out-of-fold", "public": "public", "private": "private"}
@@ -49,6 +52,13 @@ def score_section(material: Material) -> Section:
             {"name": ("predictions of", "")} | heads,
         )
     )
+    intervals = [
+        {"part": PART_NAMES[part], "value": each.value, "low": each.low, "high": each.high}
+        for part, each in material.score_intervals().items()
+    ]
+    section.tables.append(table("The stack's macro F1 and its 95 % interval, persons drawn anew", pd.DataFrame(intervals), {
+        "part": ("part", ""), "value": ("macro F1", ".4f"), "low": ("from", ".4f"), "high": ("to", ".4f"),
+    }))  # fmt: skip
     if single:
         columns = {"name": ("member", ""), "attribute": ("attribute", "")} | heads
         section.tables.append(
@@ -266,9 +276,12 @@ def all_sections(material: Material, parts: Parts, sheet: list[Photo]) -> list[S
         gender_section(material, parts),
         confidence_section(material, parts),
         member_section(material),
+        looks_section(material.looks, parts[MAIN], list(material.members)),
+        outside_section(parts, material.outside, material.medical_types),
         label_section(material, parts),
         training_section(material),
         worst_section(sheet),
+        source_section(material.sources, material.photos),
     ]
 
 

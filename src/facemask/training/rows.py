@@ -39,7 +39,7 @@ def targets(rows: pd.DataFrame, recipe: dict[str, Any]) -> dict[str, Array]:
     joint = np.where(known, encode(mask.clip(0), gender.clip(0), band.clip(0)), -1)
     codes = {"joint": joint, "mask": mask, "gender": gender, "age": band}
     years = np.where(ages >= 0, ages, np.nan) if written else rows["years"].to_numpy(dtype=np.float32)
-    weight = np.asarray(np.ones(len(rows)) if written else rows["weight"], dtype=np.float32)
+    weight: Array = np.asarray(np.ones(len(rows)) if written else rows["weight"], dtype=np.float32)
     weight = weight * rows["source"].map(recipe["loss"]["source_weights"]).astype("float32").fillna(1.0).to_numpy()
     labels: dict[str, Array] = {}
     for head in recipe["predicts"]:

@@ -1,0 +1,44 @@
+"""Honest predictions of photos that are never held out: a source is judged by members that learned nothing from it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facemask.draws import generator
+from facemask.labels import ATTRIBUTES, Array, age_band, marginals
+from facemask.predictions import ATTRIBUTE_COLUMNS, JOINT_COLUMNS
+
+COLUMNS = ["source", "photo", "person", "file", "attribute", "member", "true", "called"]
+
+
+def judges(recipes: Mapping[str, Mapping[str, Any]], source: str) -> dict[str, str]:
+    """Attribute -> the first member that predicts it and did not learn from the source; an attribute without one is absent."""
+    found: dict[str, str] = {}
+    for name, recipe in recipes.items():
+        if source not in recipe["sources"]:
+            for attribute in ATTRIBUTES:
+                if {"joint", attribute} & set(recipe["predicts"]):
+                    found.setdefault(attribute, name)
+    return found
+
+
+def sample(photos: pd.DataFrame, source: str, most: int, seed: int) -> pd.DataFrame:
+    """At most that many photos of the source, drawn, in the table's order."""
+    rows = photos[photos["source"] == source]
+    chosen = generator(seed, "looks", source).permutation(len(rows))[:most]
+    return rows.iloc[np.sort(chosen)].reset_index(drop=True)
+
+
+def verdicts(rows: pd.DataFrame, predicted: pd.DataFrame, attribute: str, member: str) -> pd.DataFrame:
+    """COLUMNS of the photos whose attribute is known. predicted: the member's probabilities of `rows`, in their order."""
+    if JOINT_COLUMNS[0] in predicted:
+        shares = marginals(predicted[list(JOINT_COLUMNS)].to_numpy())[attribute]
+    else:
+        shares = predicted[list(ATTRIBUTE_COLUMNS[attribute])].to_numpy()
+    labels = rows[attribute].astype("Int64").fillna(-1).to_numpy(np.int64)
+    known = labels >= 0
+    true: Array = age_band(labels) if attribute == "age" else labels
+    table = rows.assign(attribute=attribute, member=member, true=true, called=shares.argmax(1))
+    return table.loc[known, COLUMNS].reset_index(drop=True)

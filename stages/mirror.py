@@ -43,9 +43,8 @@ def main() -> None:
     root = Path(os.environ.get("DVC_ROOT", ".")).resolve()
     try:
         run = mirror(parent, children, root)
-        if (
-            Path.cwd().resolve() == root and FOLDER.is_dir()
-        ):  # an experiment elsewhere leaves the alias to the workspace's own ensemble
+        # An experiment elsewhere leaves the alias to the workspace's own ensemble.
+        if Path.cwd().resolve() == root and FOLDER.is_dir():
             number = register(FOLDER, columns(open_bundle(FOLDER)), run, fingerprint(FOLDER / "bundle.json"), root)
             print(f"MLflow: {MODEL_URI} is version {number}; `make serve` answers with it")
     except Exception as error:  # any fault of a server: the files are the record, and the next mirror writes it

@@ -20,7 +20,7 @@ from facemask.photos.store import JPEGS
 from facemask.serving.bundle import FOLDER, Stored, columns, open_bundle
 from facemask.serving.final import FinalEnsemble
 from facemask.sources.listing import Listing, as_table, row
-from facemask.sources.tree import Entry, open_tree
+from facemask.sources.tree import Entry, is_image_name, open_tree
 
 SOURCE = "given"
 CHUNK = 1024  # photos that are stored at a time: at most about a gigabyte on disk
@@ -54,7 +54,7 @@ def main() -> None:
 
 def list_photos(path: Path) -> Listing:
     """Every photo of a folder or zip, or the one file, in the order of their paths. Raises UserError where there is none."""
-    if path.is_file() and not zipfile.is_zipfile(path):
+    if path.is_file() and (is_image_name(path.name) or not zipfile.is_zipfile(path)):
         entries, refused = {path.name: Entry(str(path.resolve()))}, []
         paths = [path.name]
     else:

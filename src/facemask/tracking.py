@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import mlflow
 import pandas as pd
 from mlflow.entities import Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature, set_model
+from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
+from mlflow.models import ModelSignature
+from mlflow.models import set_model as set_model
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType, Schema
 
@@ -23,18 +24,6 @@ from facemask.errors import UserError
 
 if TYPE_CHECKING:  # mirroring runs needs no networks
     from facemask.serving.guard import App
-
-__all__ = [
-    "EXPERIMENT",
-    "KEY",
-    "MODEL_URI",
-    "Record",
-    "ServedEnsemble",
-    "mirror",
-    "register",
-    "scoring_app",
-    "set_model",
-]
 
 EXPERIMENT = "facemask"
 KEY = "facemask.key"
@@ -99,6 +88,14 @@ def _log_model(bundle: Path, columns: dict[str, str], run: str) -> str:
     return str(logged.registered_model_version)
 
 
+class BadRequest(MlflowException):  # type: ignore[misc]
+    """Keeps its first message: MLflow's server would write the whole input, photos and all, before it."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "message" or "message" not in vars(self):
+            super().__setattr__(name, value)
+
+
 class ServedEnsemble(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """A table with a column image (a photo's file in base64) -> the finished ensemble's answers."""
 
@@ -108,18 +105,22 @@ class ServedEnsemble(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
         bundle = open_bundle(Path(context.artifacts["bundle"]))
         bundle = replace(bundle, training=bundle.training | {"workers": 0})  # a request is a handful of photos
-        self.ensemble: FinalEnsemble = FinalEnsemble(bundle, cache(bundle.model))
+        load = cache(bundle.model)
+        for member in bundle.members:
+            for fold in bundle.folds:
+                load(member, fold)  # what is broken is told at the start, not at the first request
+        self.ensemble: FinalEnsemble = FinalEnsemble(bundle, load)
         self.turn = Lock()
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Raises MLflow's error for an invalid parameter, which its server answers with 400."""
+        """Raises BadRequest, which MLflow's server answers with 400."""
         from facemask.serving.requests import Refused, photos_of
 
         with self.turn:  # one request's photos in memory at a time; the networks use the cores anyway
             try:
                 return self.ensemble(photos_of(list(model_input["image"]), self.ensemble.bundle.stored))
             except Refused as error:
-                raise MlflowException.invalid_parameter_value(str(error)) from error
+                raise BadRequest(str(error), error_code=INVALID_PARAMETER_VALUE) from error
 
 
 def scoring_app(uri: str, seconds: int) -> "App":

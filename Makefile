@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: setup repro test lint ui review bench bench-labels bench-ingest walkthrough lock clean
+.PHONY: setup repro submission test lint ui serve review bench bench-labels bench-ingest walkthrough lock clean
 
 setup: .venv/ready
 
@@ -18,6 +18,10 @@ repro: setup ## SET="group=choice key=value ..."
 	python -m facemask.params $(SET)
 	python -m facemask.repro
 
+submission: setup ## SET="model=nfnet": submission.csv of that choice; what is trained is not trained again
+	python -m facemask.params $(SET)
+	python -m facemask.repro submit
+
 test: setup
 	python -m pytest
 
@@ -27,6 +31,10 @@ lint: setup
 ui: setup
 	python stages/mirror.py
 	mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+
+serve: setup ## PORT=5001
+	python stages/mirror.py
+	python -m facemask.serve --port $(or $(PORT),5001)
 
 review: setup
 	python stages/review.py

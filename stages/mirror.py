@@ -9,7 +9,8 @@ import pandas as pd
 
 from facemask import params
 from facemask.errors import one_sentence
-from facemask.tracking import Record, mirror
+from facemask.serving.bundle import FOLDER, columns, open_bundle
+from facemask.tracking import MODEL_URI, Record, mirror, register
 from facemask.training.checkpoint import fingerprint
 
 SCORES = Path("metrics/scores.json")
@@ -52,7 +53,11 @@ def main() -> None:
     ]
     root = Path(os.environ.get("DVC_ROOT", ".")).resolve()
     try:
-        mirror(parent, children, root)
+        run = mirror(parent, children, root)
+        # An experiment elsewhere leaves the alias to the workspace's own ensemble.
+        if Path.cwd().resolve() == root and FOLDER.is_dir():
+            number = register(FOLDER, columns(open_bundle(FOLDER)), run, fingerprint(FOLDER / "bundle.json"), root)
+            print(f"MLflow: {MODEL_URI} is version {number}; `make serve` answers with it")
     except Exception as error:  # any fault of a server: the files are the record, and the next mirror writes it
         print(f"MLflow is out of reach ({type(error).__name__}: {error}); `make ui` mirrors later", file=sys.stderr)
         return

@@ -41,6 +41,9 @@ def main() -> None:
     write_parquet(table, arguments.out)
     write_json(summary(outcome), arguments.metrics)
     write_csv(pd.json_normalize([asdict(entry) for entry in outcome.entries]), arguments.choice)
+    factors = outcome.ensemble.factors
+    chosen = {"name": outcome.ensemble.name, "factors": None if factors is None else factors.tolist(), "seed": seed}
+    write_json(chosen, arguments.stacker)
     print(f"stack: {outcome.ensemble.name}. {outcome.reason}.")
 
 
@@ -69,6 +72,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="final probabilities (parquet)")
     parser.add_argument("--metrics", type=Path, required=True, help="choice, reason and every candidate's score (json)")
     parser.add_argument("--choice", type=Path, required=True, help="every candidate's score in full (csv)")
+    parser.add_argument("--stacker", type=Path, required=True, help="what it takes to fit the chosen one again (json)")
     return parser.parse_args()
 
 

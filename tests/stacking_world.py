@@ -197,7 +197,7 @@ def outside_table(
 
 STAGES = {
     "stack": "--members-folder data/predictions --photos data/training/photos.parquet --out data/ensemble/probabilities.parquet "
-    "--metrics metrics/stack.json --choice data/ensemble/candidates.csv",
+    "--metrics metrics/stack.json --choice data/ensemble/candidates.csv --stacker data/ensemble/stacker.json",
     "submit": "--probabilities data/ensemble/probabilities.parquet --tree data/tree --photos data/training/photos.parquet "
     "--predictions data/predictions --truth data/truth --submission submission.csv --scores metrics/scores.json",
     "report": "--photos data/training/photos.parquet --pixels data/photos/competition.pixels --predictions data/predictions "

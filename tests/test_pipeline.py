@@ -1,14 +1,11 @@
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 from browser import chromium, console_errors, requests_beyond
+from clones import run, succeeds
 from imports import modules_of
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -48,37 +45,6 @@ def test_a_stage_declares_every_section_it_reads(name):
     ):
         if f'"{key}"' in script and f'section("{key}")' in script:
             assert key in declared
-
-
-def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return subprocess.run(
-        command, cwd=folder, shell=True, text=True, capture_output=True, env=os.environ | {"PATH": path} | environment
-    )
-
-
-def succeeds(command: str, folder: Path) -> str:
-    done = run(command, folder)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
-
-
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory) -> Path:
-    """A clone of the working tree in which the whole pipeline ran at scale=smoke."""
-    folder = tmp_path_factory.mktemp("clone") / "repository"
-    files = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], text=True, capture_output=True, check=True
-    ).stdout.splitlines()
-    for file in files:
-        if Path(file).exists():
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(file, folder / file)
-    (folder / "dvc.lock").unlink(missing_ok=True)
-    succeeds("git init -q && git add -A && git -c user.name=t -c user.email=t@t commit -qm start", folder)
-    succeeds("python -m facemask.params scale=smoke && python -m facemask.repro", folder)
-    succeeds("git add -A && git -c user.name=t -c user.email=t@t commit -qm run", folder)
-    return folder
 
 
 def test_the_submission_has_the_rows_and_the_order_of_info_csv(clone):

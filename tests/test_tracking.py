@@ -1,11 +1,17 @@
+import mlflow
 import pandas as pd
 import pytest
 from browser import chromium, console_errors, look, mlflow_ui, requests_beyond
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
+from serving_world import SHORT_SIDE, encoded, jpeg, write_ensemble
 
-from facemask.tracking import EXPERIMENT, Record, mirror
+from facemask.photos.decode import decode
+from facemask.serving.bundle import columns
+from facemask.serving.final import FinalEnsemble
+from facemask.tracking import ALIAS, EXPERIMENT, MODEL, MODEL_URI, Record, mirror, register
 
 # What MLflow's pages complain of by themselves: a question to its log-in, which a local server has not, and a resized panel.
 MLFLOWS_OWN = ("/mlflow/users/current", "ResizeObserver loop")
@@ -57,6 +63,32 @@ def test_a_run_left_half_written_is_written_again(mirrored):
     again = [run for run in runs(client) if run.info.run_name == "nfnet-0"]
     assert [run.info.status for run in again] == ["FINISHED"]
     assert again[0].info.run_id != child.info.run_id
+
+
+def test_the_alias_follows_the_bundle_and_a_known_bundle_is_not_stored_twice(mirrored, tmp_path):
+    root, client, run = mirrored
+    bundle = write_ensemble(tmp_path, "pool")
+    versions = [register(bundle.folder, columns(bundle), run, key, root) for key in ("one", "two", "one")]
+    assert versions == ["1", "2", "1"]
+    assert str(client.get_model_version_by_alias(MODEL, ALIAS).version) == "1"
+    assert {str(found.version) for found in client.search_model_versions(f"name = '{MODEL}'")} == {"1", "2"}
+    assert client.get_model_version(MODEL, "2").run_id == run
+
+
+def test_the_registered_model_answers_as_the_bundle_and_pickles_nothing(mirrored, tmp_path):
+    root, _, run = mirrored
+    bundle = write_ensemble(tmp_path, "pool")
+    register(bundle.folder, columns(bundle), run, "key", root)
+    model = mlflow.pyfunc.load_model(MODEL_URI)
+    assert not [path for path in (root / "mlruns").rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
+    assert model.metadata.signature.outputs.input_names() == list(columns(bundle))
+    photo = jpeg(100)
+    answer = model.predict(pd.DataFrame({"image": [encoded(photo)]}))
+    expected = FinalEnsemble(bundle, bundle.model)([decode(photo, SHORT_SIDE, 10**8).pixels])
+    pd.testing.assert_frame_equal(answer, expected)
+    with pytest.raises(MlflowException, match="image 1: truncated") as refused:
+        model.predict(pd.DataFrame({"image": [encoded(photo[:-900])]}))
+    assert refused.value.get_http_status_code() == 400
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""`dvc repro` with the matrix stages side by side: python -m facemask.repro.
+"""`dvc repro` with the matrix stages side by side: python -m facemask.repro [stage ...].
 
 DVC runs stages one after another; independent fits in one workspace are safe as `dvc --wait-for-lock repro -s`.
 """
@@ -14,8 +14,8 @@ from facemask.errors import UserError, one_sentence
 DVC = [sys.executable, "-m", "dvc"]
 
 
-def run() -> None:
-    """Everything up to the training table, then fits and predictions in parallel, then the rest.
+def run(targets: list[str]) -> None:
+    """Everything up to the training table, then fits and predictions in parallel, then the targets, or all the rest.
 
     Raises UserError, naming the stage, where one fails.
     """
@@ -25,7 +25,7 @@ def run() -> None:
     trained, folds = params.section("trained"), params.section("folds")
     _side_by_side([f"train@{member}-{fold}" for member in trained for fold in folds], jobs)
     _side_by_side([f"oof@{member}" for member in trained], jobs)
-    _dvc("repro")
+    _dvc("repro", *targets)
 
 
 def check_sizes() -> None:
@@ -33,7 +33,7 @@ def check_sizes() -> None:
     stored = params.section("ingest")["short_side"]
     for name in params.section("trained"):
         size = params.member(name)["size"]
-        if min(size) > stored:
+        if size and min(size) > stored:
             raise UserError(
                 f"members.{name}.size is {size}, and ingest stores a short side of {stored};"
                 f" set ingest.short_side={min(size)} or a smaller size"
@@ -57,4 +57,4 @@ def _dvc(*arguments: str) -> None:
 if __name__ == "__main__":
     with one_sentence():
         check_sizes()
-        run()
+        run(sys.argv[1:])

@@ -4,18 +4,37 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import pandas as pd
 from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
+from mlflow.models import ModelSignature
+from mlflow.models import set_model as set_model
 from mlflow.tracking import MlflowClient
+from mlflow.types import ColSpec, DataType, Schema
+
+from facemask.errors import UserError
+
+if TYPE_CHECKING:  # mirroring runs needs no networks
+    from facemask.serving.guard import App
 
 EXPERIMENT = "facemask"
 KEY = "facemask.key"
 FOLDERS = ("plots", "sheets")  # whose artifacts keep their folder
+MODEL, ALIAS = "facemask", "champion"
+MODEL_URI = f"models:/{MODEL}@{ALIAS}"
+CODE = Path(__file__).with_name("served_model.py")
+NEEDED = (
+    "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "safetensors", "scikit-learn", "simplejpeg", "timm",
+    "torch", "xgboost-cpu",
+)  # fmt: skip
 
 
 @dataclass
@@ -35,24 +54,108 @@ def mirror(parent: Record, children: list[Record], root: Path) -> str:
 
     The store is MLFLOW_TRACKING_URI, or mlflow.db (sqlite) in root. Raises MLflow's errors where it is out of reach.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    uri = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
-    # First use by several processes at once breaks the database: one at a time.
-    with _lock(root / ".checkpoints" / "mlflow.lock"):
-        mlflow.set_tracking_uri(uri)
-        client = MlflowClient()
-        experiment = _experiment(client, root, uri)
+    with _store(root) as client:
+        experiment = _experiment(client, root)
         parent_id = _mirror_one(client, experiment, parent, {})
         for child in children:
             _mirror_one(client, experiment, child, {"mlflow.parentRunId": parent_id})
     return parent_id
 
 
-def _experiment(client: MlflowClient, root: Path, uri: str) -> str:
+def register(bundle: Path, columns: dict[str, str], run: str, key: str, root: Path) -> str:
+    """Give the bundle to the registry, unless a version with this key is there, and point the alias at it; its version.
+
+    columns: the answers' names and MLflow types; key: hash of the bundle.
+    """
+    with _store(root) as client:
+        found = client.search_model_versions(f"name = '{MODEL}' and tags.`{KEY}` = '{key}'")
+        number = str(found[0].version) if found else _log_model(bundle, columns, run)
+        client.set_model_version_tag(MODEL, number, KEY, key)
+        client.set_registered_model_alias(MODEL, ALIAS, number)
+    return number
+
+
+def _log_model(bundle: Path, columns: dict[str, str], run: str) -> str:
+    outputs = Schema([ColSpec(DataType[kind], name) for name, kind in columns.items()])
+    with mlflow.start_run(run_id=run):
+        logged = mlflow.pyfunc.log_model(
+            name="ensemble",
+            python_model=str(CODE),
+            artifacts={"bundle": str(bundle)},
+            signature=ModelSignature(Schema([ColSpec(DataType.string, "image")]), outputs),
+            pip_requirements=[f"{name}=={version(name)}" for name in NEEDED],
+            registered_model_name=MODEL,
+        )
+    return str(logged.registered_model_version)
+
+
+class BadRequest(MlflowException):  # type: ignore[misc]
+    """Keeps its first message: MLflow's server would write the whole input, photos and all, before it."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "message" or "message" not in vars(self):
+            super().__setattr__(name, value)
+
+
+class ServedEnsemble(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """A table with a column image (a photo's file in base64) -> the finished ensemble's answers."""
+
+    def load_context(self, context: Any) -> None:
+        from facemask.serving.bundle import open_bundle
+        from facemask.serving.final import FinalEnsemble
+
+        bundle = open_bundle(Path(context.artifacts["bundle"]))
+        bundle = replace(bundle, training=bundle.training | {"workers": 0})  # a request is a handful of photos
+        load = cache(bundle.model)
+        for member in bundle.members:
+            for fold in bundle.folds:
+                load(member, fold)  # what is broken is told at the start, not at the first request
+        self.ensemble: FinalEnsemble = FinalEnsemble(bundle, load)
+        self.turn = Lock()
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Raises BadRequest, which MLflow's server answers with 400."""
+        from facemask.serving.requests import Refused, photos_of
+
+        with self.turn:  # one request's photos in memory at a time; the networks use the cores anyway
+            try:
+                return self.ensemble(photos_of(list(model_input["image"]), self.ensemble.bundle.stored))
+            except Refused as error:
+                raise BadRequest(str(error), error_code=INVALID_PARAMETER_VALUE) from error
+
+
+def scoring_app(uri: str, seconds: int) -> "App":
+    """MLflow's own scoring server of a model, as an ASGI application; a request may take `seconds`."""
+    from mlflow.pyfunc import scoring_server
+
+    os.environ["MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT"] = str(seconds)
+    mlflow.set_tracking_uri(_uri(Path(os.environ.get("DVC_ROOT", ".")).resolve()))
+    try:
+        model = mlflow.pyfunc.load_model(uri)
+    except MlflowException as error:
+        raise UserError(f"{uri} cannot be loaded ({error.message}); run `make repro`, then `make serve`") from error
+    app: App = scoring_server.init(model)
+    return app
+
+
+def _uri(root: Path) -> str:
+    return os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
+
+
+@contextmanager
+def _store(root: Path) -> Iterator[MlflowClient]:
+    """A client, alone: first use by several processes at once breaks the database."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    with _lock(root / ".checkpoints" / "mlflow.lock"):
+        mlflow.set_tracking_uri(_uri(root))
+        yield MlflowClient()
+
+
+def _experiment(client: MlflowClient, root: Path) -> str:
     found = client.get_experiment_by_name(EXPERIMENT)
     if found:
         return str(found.experiment_id)
-    artifacts = (root / "mlruns").as_uri() if uri.startswith("sqlite") else None
+    artifacts = (root / "mlruns").as_uri() if _uri(root).startswith("sqlite") else None
     return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
 
 

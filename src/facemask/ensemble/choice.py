@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from facemask.draws import generator
 from facemask.ensemble.candidates import CANDIDATES, Predictor, worth_trying
@@ -52,7 +53,9 @@ class Ensemble:
     factors: Array | None
 
     def __call__(self, evidence: Evidence) -> Array:
-        probabilities = self.predictor(evidence)
+        """(n, 18)."""
+        with threadpool_limits(1):
+            probabilities = self.predictor(evidence)
         return probabilities if self.factors is None else corrected(probabilities, self.factors)
 
 
@@ -65,6 +68,13 @@ class Outcome:
     entries: list[Entry]
     nested: dict[str, Interval]
     reason: str
+
+
+def fit_ensemble(chosen: str, factors: Array | None, evidence: Evidence, truth: Array, seed: int) -> Ensemble:
+    """The entry of that name, fitted on photos that may all be learned from: the same arguments give the same ensemble."""
+    name = chosen.removesuffix(CORRECTED)
+    with threadpool_limits(1):  # sums in another order differ in the last bit
+        return Ensemble(chosen, CANDIDATES[name](evidence, truth, generator(seed, "stack", name)), factors)
 
 
 def choose(
@@ -177,11 +187,10 @@ def _outer(fits: dict[str, Crossfit], judge: Judge) -> dict[str, Array]:
 
 
 def _fit(chosen: str, fits: dict[str, Crossfit], evidence: Evidence, judge: Judge) -> Ensemble:
-    name = chosen.removesuffix(CORRECTED)
     rows = np.flatnonzero(judge.usable)
-    predictor = CANDIDATES[name](evidence.take(rows), judge.truth[rows], generator(judge.seed, "stack", name))
-    factors = judge.learn_factors(fits[name].outer, judge.usable) if chosen.endswith(CORRECTED) else None
-    return Ensemble(chosen, predictor, factors)
+    fit = fits[chosen.removesuffix(CORRECTED)]
+    factors = judge.learn_factors(fit.outer, judge.usable) if chosen.endswith(CORRECTED) else None
+    return fit_ensemble(chosen, factors, evidence.take(rows), judge.truth[rows], judge.seed)
 
 
 def _reason(ranking: Ranking) -> str:

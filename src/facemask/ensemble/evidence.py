@@ -13,7 +13,7 @@ from facemask.predictions import ATTRIBUTE_COLUMNS, JOINT_COLUMNS, lined_up, pre
 
 @dataclass(frozen=True)
 class Evidence:
-    """Members' probabilities for n photos, float64.
+    """Members' probabilities for n photos, float64, in C order: sums in another order differ in the last bit.
 
     pools   attribute -> (n, members that predict it, classes); a joint member counts by its marginals
     names   attribute -> those members' names
@@ -30,8 +30,10 @@ class Evidence:
         return len(self.years)
 
     def take(self, rows: Array) -> "Evidence":
-        pools = {attribute: pool[rows] for attribute, pool in self.pools.items()}
-        return Evidence(pools, self.names, self.joints[rows], self.years[rows])
+        pools = {attribute: np.ascontiguousarray(pool[rows]) for attribute, pool in self.pools.items()}
+        return Evidence(
+            pools, self.names, np.ascontiguousarray(self.joints[rows]), np.ascontiguousarray(self.years[rows])
+        )
 
 
 def gather(members: Mapping[str, pd.DataFrame], photos: pd.DataFrame) -> Evidence:
@@ -52,9 +54,9 @@ def gather(members: Mapping[str, pd.DataFrame], photos: pd.DataFrame) -> Evidenc
             shares[name][attribute] if name in joints else _distribution(rows[name], columns, name)
             for name in names[attribute]
         ]
-        pools[attribute] = np.stack(pool, axis=1)
+        pools[attribute] = np.ascontiguousarray(np.stack(pool, axis=1))
     joint = np.stack(list(joints.values()), axis=1) if joints else np.zeros((len(photos), 0, len(CLASSES)))
-    return Evidence(pools, names, joint, _years(rows, len(photos)))
+    return Evidence(pools, names, np.ascontiguousarray(joint), np.ascontiguousarray(_years(rows, len(photos))))
 
 
 def require_cover(held: Mapping[str, Sequence[str]]) -> None:

@@ -1,0 +1,52 @@
+"""The registered ensemble as a small server for this machine: python -m facemask.serve [--port 5001].
+
+MLflow's scoring server behind limits (facemask.serving.guard); it answers what `mlflow models serve` answers.
+"""
+
+import argparse
+import socket
+
+import uvicorn
+
+from facemask.errors import UserError, one_sentence
+from facemask.serving.guard import Guard, Limits
+from facemask.tracking import MODEL_URI, scoring_app
+
+HOST = "127.0.0.1"
+SECONDS_A_REQUEST = 600
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m facemask.serve", description="The registered ensemble behind limits."
+    )
+    parser.add_argument("--model", default=MODEL_URI, help="an MLflow model URI (default: %(default)s)")
+    parser.add_argument("--host", default=HOST)
+    parser.add_argument("--port", type=int, default=5001, help="0: any free one (default: %(default)s)")
+    limits = Limits()
+    parser.add_argument("--rate", type=float, default=limits.rate, help="requests a second (default: %(default)g)")
+    parser.add_argument(
+        "--burst", type=int, default=limits.burst, help="requests at once above it (default: %(default)d)"
+    )
+    arguments = parser.parse_args()
+    if arguments.rate <= 0 or arguments.burst < 1:
+        raise UserError("--rate must be above 0 and --burst at least 1")
+    listener = listen(arguments.host, arguments.port)
+    app = Guard(scoring_app(arguments.model, SECONDS_A_REQUEST), Limits(rate=arguments.rate, burst=arguments.burst))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
+    host, port = listener.getsockname()[:2]
+    print(f"post photos to http://{host}:{port}/invocations (docs/use.md shows how)\nCtrl-C ends", flush=True)
+    server.run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Raises UserError for an address that cannot be had."""
+    try:
+        return socket.create_server((host, port), backlog=512)
+    except (OSError, OverflowError) as error:
+        raise UserError(f"{host}:{port} cannot be listened on ({error}); give another --port") from error
+
+
+if __name__ == "__main__":
+    with one_sentence():
+        main()

@@ -1,0 +1,123 @@
+"""The bundle, the finished ensemble and the requests; tests/test_served.py runs the real servers."""
+
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+from serving_world import CORRECTION, MEMBERS, SHORT_SIDE, bomb, encoded, jpeg, write_ensemble
+from stacking_world import member_table, photo_table, truth_of
+
+from facemask.ensemble.choice import fit_ensemble
+from facemask.ensemble.evidence import gather
+from facemask.errors import UserError
+from facemask.labels import CLASSES
+from facemask.photos.decode import decode
+from facemask.photos.store import JPEGS, PIXELS
+from facemask.serving.bundle import Stored, columns, open_bundle
+from facemask.serving.final import FinalEnsemble
+from facemask.serving.requests import MOST_PHOTOS, Refused, images_of, photos_of
+
+STORED = Stored(SHORT_SIDE, 10**8, PIXELS.decode())
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return write_ensemble(tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.mark.parametrize("candidate", ["soft_vote", "pool", "simplex", "logistic", "knn", "svm", "forest", "xgboost"])
+def test_the_chosen_stacker_answers_from_its_bundle_as_it_did_when_chosen(tmp_path, candidate):
+    photos = photo_table(60)
+    tables = {name: member_table(photos, photos["photo"], targets, name) for name, targets in MEMBERS.items()}
+    evidence = gather(tables, photos).take(np.arange(len(photos)))
+    chosen = fit_ensemble(candidate, np.array(CORRECTION), evidence, truth_of(photos), 3)
+    again = write_ensemble(tmp_path, candidate + "+prior").ensemble()
+    assert (chosen(evidence) == again(evidence)).all()
+
+
+def test_weights_are_not_copied_and_nothing_is_pickled(bundle):
+    files = [path for path in bundle.folder.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".json", ".safetensors", ".parquet"}
+    assert all(os.stat(path).st_nlink == 2 for path in files if path.suffix == ".safetensors")
+    told = json.loads((bundle.folder / "bundle.json").read_text())["sha256"]
+    assert set(told) == {str(path.relative_to(bundle.folder)) for path in files} - {"bundle.json"}
+
+
+def test_a_bundle_that_is_missing_or_of_another_format_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match="run `make repro` first"):
+        open_bundle(tmp_path)
+    (tmp_path / "bundle.json").write_text('{"format": 0}')
+    with pytest.raises(UserError, match="format 0"):
+        open_bundle(tmp_path)
+
+
+def test_answers_agree_with_themselves_and_do_not_depend_on_the_company(bundle):
+    ensemble = FinalEnsemble(bundle, bundle.model)
+    photos = [decode(jpeg(colour), SHORT_SIDE, 10**8).pixels for colour in range(0, 250, 10)]
+    table = ensemble(photos)
+    assert list(table.columns) == list(columns(bundle))
+    shares = table.filter(regex=r"^p\d\d$").to_numpy()
+    assert (shares.argmax(1) == table["class"]).all()
+    assert (table["mask"] + " " + table["gender"] + " " + table["age"] == np.array(CLASSES)[table["class"]]).all()
+    np.testing.assert_allclose(shares.max(1), table["probability"])
+    alone = pd.concat([ensemble([photo]) for photo in photos[::6]], ignore_index=True)
+    assert (alone["class"].to_numpy() == table["class"].to_numpy()[::6]).all()
+    np.testing.assert_allclose(alone["years"], table["years"][::6], rtol=1e-4)
+
+
+def test_a_photo_of_a_request_is_the_photo_that_the_store_holds():
+    data = jpeg(100)
+    pixels = decode(data, SHORT_SIDE, 10**8).pixels
+    assert (photos_of([encoded(data)], STORED)[0] == pixels).all()
+    packed = photos_of([encoded(data)], Stored(SHORT_SIDE, 10**8, JPEGS.decode()))[0]
+    assert packed.shape == pixels.shape
+    assert (packed != pixels).any()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"\xff\xd8\xff a photo as it is", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"[]", "another shape"),
+        (b'{"instances": [{"photo": "x"}]}', "another shape"),
+        (b'{"instances": [], "dataframe_split": {}}', "another shape"),
+        (b'{"dataframe_split": {"columns": ["image"], "data": ["x"]}}', "another shape"),
+    ],
+)
+def test_a_body_that_carries_no_images_is_refused(body, reason):
+    with pytest.raises(Refused, match=reason):
+        images_of(body)
+
+
+def test_both_shapes_of_a_request_carry_the_same_images():
+    records = {"instances": [{"image": "a"}, {"image": "b"}]}
+    split = {"dataframe_split": {"columns": ["image"], "index": [0, 1], "data": [["a"], ["b"]]}}
+    assert images_of(json.dumps(records).encode()) == images_of(json.dumps(split).encode()) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (None, "image 2 is no text"),
+        (7, "image 2 is no text"),
+        ("a photo!", "image 2 is not base64"),
+        ("é" * 8, "image 2 is not base64"),
+        ("", "image 2: empty"),
+        (encoded(b"just a text file\n" * 100), "image 2: not an image"),
+        (encoded(jpeg()[:-900]), "image 2: truncated"),
+        (encoded(bomb()), "image 2: 20000x20000 is more than"),
+        ("A" * (28 * 2**20), "image 2 is larger than 20 MB"),
+    ],
+)
+def test_a_bad_image_is_named(image, reason):
+    with pytest.raises(Refused, match=reason):
+        photos_of([encoded(jpeg()), image], STORED)
+
+
+@pytest.mark.parametrize("count", [0, MOST_PHOTOS + 1])
+def test_a_request_of_too_many_images_is_refused(count):
+    with pytest.raises(Refused, match=f"{count} images"):
+        photos_of([encoded(jpeg())] * count, STORED)

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from facemask import params
 from facemask.errors import UserError
@@ -41,3 +42,10 @@ def test_an_absent_source_gets_a_path_that_exists():
     assert "competition: photos" in text
     assert "all_age_faces: conf/absent" in text
     assert Path("conf/absent").is_dir()
+
+
+def test_every_member_that_may_be_chosen_says_how_it_predicts():
+    composed = yaml.safe_load(params.compose([]))
+    members = set(composed["members"]) - {composed["relabel"]["member"]}
+    assert set(composed["views"]) == members
+    assert set(composed["inference"]) == members

@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: setup repro test lint ui review bench bench-labels bench-ingest lock clean
+.PHONY: setup repro test lint ui review bench bench-labels bench-ingest bench-train lock clean
 
 setup: .venv/ready
 
@@ -39,6 +39,9 @@ bench-labels: setup
 
 bench-ingest: setup
 	python bench/ingest.py
+
+bench-train: setup
+	python bench/train.py
 
 lock: ## after a change of pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --extra cluster --extra dev pyproject.toml -o requirements.lock

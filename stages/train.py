@@ -27,10 +27,11 @@ def main() -> None:
     rows = learnable(pd.read_parquet(arguments.photos), recipe, arguments.fold)
     stores = {source: f"{arguments.stores}/{source}.pixels" for source in rows["source"].unique()}
     name = f"{arguments.member}-{arguments.fold}"
-    absent = sorted(set(recipe["sources"]) - set(stores) - {"folders"})
+    absent = sorted(set(recipe["sources"]) - set(stores) - {"folders", "pseudo"})
     without = f"; not given: {', '.join(absent)}" if absent else ""
     print(f"{name}: {recipe['backbone']} on {len(rows)} photos of {', '.join(stores)}{without}", flush=True)
-    with checkpoint_folder("train", fingerprint(seed, name, training, recipe, Path(arguments.photos))) as folder:
+    files = [Path(path) for path in (arguments.photos, recipe["weights"]) if Path(path).is_file()]
+    with checkpoint_folder("train", fingerprint(seed, name, training, recipe, *files)) as folder:
         model, history = fit(rows, stores, recipe, training, seed, name, folder)
         with replacing(arguments.out) as out:
             out.mkdir()

@@ -15,17 +15,29 @@ DVC = [sys.executable, "-m", "dvc"]
 
 
 def run() -> None:
-    """Everything up to the training table, then fits and predictions in parallel, then the rest.
+    """Everything up to the training table, then each round's fits and predictions in parallel, then the rest.
+
+    The second round's students wait for the first's teachers.
 
     Raises UserError, naming the stage, where one fails.
     """
     training = params.section("training")
     jobs = training["jobs"] or max(1, (os.cpu_count() or 1) // training["threads"])
     _dvc("repro", "resample")
-    trained, folds = params.section("trained"), params.section("folds")
-    _side_by_side([f"train@{member}-{fold}" for member in trained for fold in folds], jobs)
-    _side_by_side([f"oof@{member}" for member in trained], jobs)
+    students, folds = params.section("students"), params.section("folds")
+    first = [member for member in params.section("trained") if member not in students]
+    _repro([f"pretrain@{member}" for member in params.section("pretrain")["backbones"]])
+    for members in (first, students):
+        _side_by_side([f"train@{member}-{fold}" for member in members for fold in folds], jobs)
+        _side_by_side([f"oof@{member}" for member in members], jobs)
+        if members is first:
+            _repro([f"pseudo@{name}" for name in params.section("pseudo")["rounds"]])
     _dvc("repro")
+
+
+def _repro(stages: list[str]) -> None:
+    if stages:
+        _dvc("repro", *stages)
 
 
 def _side_by_side(stages: list[str], jobs: int) -> None:

@@ -12,7 +12,8 @@ PACKAGED = "tf_efficientnet_lite0"
 
 
 def load_pretrained(backbone: nn.Module, name: str, weights: str, folder: str | None) -> None:
-    """Load the backbone's weights in place. weights: none, package or folder (the hub is timm's own create_model).
+    """Load the backbone's weights in place. weights: none, package, folder or the path of a safetensors file (the hub is
+    timm's own create_model).
 
     Raises UserError where the weights are not there or do not fit.
     """
@@ -26,8 +27,12 @@ def load_pretrained(backbone: nn.Module, name: str, weights: str, folder: str | 
                 "set weights=hub where there is a network, or weights=none to train from scratch"
             )
         _load(backbone, load_file(path), name)
+    elif weights.endswith(".safetensors"):
+        if not Path(weights).exists():
+            raise UserError(f"weights={weights} does not exist; where it is pretrain's, run `dvc repro` for it")
+        _load(backbone, load_file(weights), name)
     elif weights not in ("none", "hub"):
-        raise UserError(f"weights={weights!r} is unknown; choose none, package, hub or folder")
+        raise UserError(f"weights={weights!r} is unknown; choose none, package, hub, folder or a .safetensors file")
 
 
 def _packaged(backbone: nn.Module, name: str) -> dict[str, torch.Tensor]:

@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: setup repro test lint ui review bench bench-labels bench-ingest bench-train lock clean
+.PHONY: setup repro test lint ui review bench bench-labels bench-ingest bench-train ablations lock clean
 
 setup: .venv/ready
 
@@ -42,6 +42,9 @@ bench-ingest: setup
 
 bench-train: setup
 	python bench/train.py
+
+ablations: setup ## hours: docs/ablations.md from experiments over several seeds; SET="scale=smoke" tries it
+	python bench/ablations.py --set $(SET)
 
 lock: ## after a change of pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --extra cluster --extra dev pyproject.toml -o requirements.lock

@@ -29,6 +29,7 @@ import psutil
 import simplejpeg
 import timm.data
 import torch
+import torch.nn.functional as F
 import yaml
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader
@@ -37,13 +38,12 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 from tqdm import tqdm
 
-from facemask.nets.losses import member_loss
 from facemask.nets.model import FaceNet, build, normalisation
 from facemask.params import compose
 from facemask.photos.geometry import centre_view
 from facemask.photos.store import KIND_BYTES, PIXELS
 from facemask.training.batches import TrainingBatches
-from facemask.training.fit import autocast, fit
+from facemask.training.fit import fit
 
 ORIGINAL, STORED = (512, 384), (192, 144)  # height, width: the competition's photos, and the store's at scale=demo
 JPEGS = 256  # different JPEGs; the store repeats them up to --photos
@@ -65,19 +65,26 @@ DEVICE = torch.device("cuda" if CUDA else "cpu")
 
 
 class Clock:
-    """Seconds at the end of every optimizer step of this process, whoever takes it."""
+    """Seconds, and processor seconds with the workers', at the end of every optimizer step of this process."""
 
     def __init__(self) -> None:
-        self.ticks: list[float] = []
+        self.ticks: list[tuple[float, float]] = []
         register_optimizer_step_post_hook(self._tick)
 
     def _tick(self, *_: object) -> None:
         if CUDA:
             torch.cuda.synchronize()
-        self.ticks.append(time.perf_counter())
+        self.ticks.append((time.perf_counter(), _processor_seconds()))
 
-    def seconds_a_step(self) -> float:
-        return (self.ticks[-1] - self.ticks[WARM_UP - 1]) / (len(self.ticks) - WARM_UP)
+    def seconds_a_step(self) -> tuple[float, float]:
+        """(wall, processor); a worker's processor time counts once its epoch is over, so the last one's do not."""
+        (wall, used), (wall_then, used_then) = self.ticks[-1], self.ticks[WARM_UP - 1]
+        return (wall - wall_then) / (len(self.ticks) - WARM_UP), (used - used_then) / (len(self.ticks) - WARM_UP)
+
+
+def _processor_seconds() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def recipe_of(model: str) -> dict[str, Any]:
@@ -92,6 +99,9 @@ def recipe_of(model: str) -> dict[str, Any]:
 def training_of(threads: int, workers: int) -> dict[str, Any]:
     options = yaml.safe_load(compose(["scale=demo"]))["training"]
     return options | {"threads": threads, "workers": workers, "amp": "bf16" if CUDA else "no"}
+
+
+Job = tuple[str, int]  # a method and its number of workers
 
 
 # What is compared: (recipe, folder, steps, threads, workers) -> nothing; the clock sees the steps.
@@ -199,11 +209,11 @@ def train_on(
         if batch is None or not resident:
             images = images.to(DEVICE)
             images = images if normalised else (images.float() - mean) / deviation
-            batch = for_model(images, recipe), targets_of(codes.to(DEVICE))
-        with autocast(DEVICE, "bf16" if CUDA else "no"):
+            batch = for_model(images, recipe), codes.to(DEVICE) % 3
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=CUDA):
             outputs = model(batch[0])
         optimizer.zero_grad()
-        member_loss(outputs, batch[1], recipe).backward()
+        loss_of(outputs, batch[1], recipe).backward()
         optimizer.step()
 
 
@@ -218,10 +228,8 @@ def for_model(images: torch.Tensor, recipe: dict[str, Any]) -> torch.Tensor:
     return images.contiguous(memory_format=torch.channels_last) if recipe["channels_last"] else images
 
 
-def targets_of(codes: torch.Tensor) -> dict[str, torch.Tensor]:
-    codes = codes % 3
-    nothing = torch.full((len(codes),), torch.nan, device=codes.device)
-    return {"mask": codes, "years": nothing, "weight": torch.ones(len(codes), device=codes.device)}
+def loss_of(outputs: dict[str, torch.Tensor], codes: torch.Tensor, recipe: dict[str, Any]) -> torch.Tensor:
+    return F.cross_entropy(outputs["mask"].float(), codes, label_smoothing=recipe["loss"]["smoothing"])
 
 
 def make_photos(folder: Path, count: int) -> None:
@@ -256,8 +264,8 @@ def make_photos(folder: Path, count: int) -> None:
 
 def measured(
     method: str, model: str, folder: Path, steps: int, cores: int, threads: int, workers: int
-) -> tuple[float, float]:
-    """(photos a second, peak MB of the process and its workers)."""
+) -> tuple[float, float, float]:
+    """(photos a second, processor milliseconds a photo, peak MB of the process and its workers)."""
     command = [sys.executable, __file__, "--measure", method, "--models", model, "--folder", str(folder)]
     command += ["--steps", str(steps), "--threads", str(threads), "--workers", str(workers)]
     process = subprocess.Popen(
@@ -271,7 +279,7 @@ def measured(
     if process.returncode:
         sys.exit(f"{method}, {model}: {errors[-2000:]}")
     answer = json.loads(output.splitlines()[-1])
-    return answer["rate"], max(peak[0], answer["peak"])
+    return answer["rate"], answer["busy"], max(peak[0], answer["peak"])
 
 
 def bind(cores: int) -> None:
@@ -296,7 +304,8 @@ def measure(arguments: argparse.Namespace) -> None:
     recipe, clock = recipe_of(arguments.models[0]), Clock()
     METHODS[arguments.measure](recipe, arguments.folder, arguments.steps, arguments.threads, arguments.workers)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"rate": recipe["batch"] / clock.seconds_a_step(), "peak": peak}))
+    wall, used = clock.seconds_a_step()
+    print(json.dumps({"rate": recipe["batch"] / wall, "busy": 1000 * used / recipe["batch"], "peak": peak}))
 
 
 def compare(arguments: argparse.Namespace, folder: Path) -> None:
@@ -304,23 +313,28 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
     print(f"{threads} threads on {cores} cores, batch 32; best of {arguments.rounds} rounds of {arguments.steps} steps")
     for model in arguments.models:
         jobs = [(method, workers) for method, numbers in WORKERS.items() for workers in numbers]
-        runs: dict[tuple[str, int], list[tuple[float, float]]] = {job: [] for job in jobs}
+        runs: dict[Job, list[tuple[float, float, float]]] = {job: [] for job in jobs}
         for method, workers in tqdm(jobs * arguments.rounds, desc=model, disable=None):
             found = measured(method, model, folder, arguments.steps, cores, threads, workers)
             runs[method, workers].append(found)
-        show(model, {job: (max(rate for rate, _ in r), max(peak for _, peak in r)) for job, r in runs.items()})
+        show(model, {job: best_of(found) for job, found in runs.items()})
         profile(model, folder, threads)
 
 
-def show(model: str, best: dict[tuple[str, int], tuple[float, float]]) -> None:
+def best_of(found: list[tuple[float, float, float]]) -> tuple[float, float, float]:
+    rates, busy, peaks = zip(*found, strict=True)
+    return max(rates), min(busy), max(peaks)
+
+
+def show(model: str, best: dict[Job, tuple[float, float, float]]) -> None:
     recipe, plain = recipe_of(model), best["bare model", 0][0]
     print(f"\n{recipe['backbone']} at {recipe['size'][1]}x{recipe['size'][0]}")
-    print(f"{'':22}{'workers':>8}{'photos/s':>10}{'of bare':>9}{'peak MB':>9}")
-    for (method, workers), (rate, peak) in best.items():
-        print(f"{method:22}{workers:>8}{rate:>10.1f}{rate / plain:>9.2f}{peak:>9.0f}")
-    own = max(rate for (method, _), (rate, _) in best.items() if method == "ours")
-    memory = max(peak for (method, _), (_, peak) in best.items() if method == "ours")
-    others = max(rate for (method, _), (rate, _) in best.items() if method not in ("ours", "bare model"))
+    print(f"{'':22}{'workers':>8}{'photos/s':>10}{'of bare':>9}{'CPU ms/photo':>14}{'peak MB':>9}")
+    for (method, workers), (rate, busy, peak) in best.items():
+        print(f"{method:22}{workers:>8}{rate:>10.1f}{rate / plain:>9.2f}{busy:>14.2f}{peak:>9.0f}")
+    own = max(rate for (method, _), (rate, _, _) in best.items() if method == "ours")
+    memory = max(peak for (method, _), (_, _, peak) in best.items() if method == "ours")
+    others = max(rate for (method, _), (rate, _, _) in best.items() if method not in ("ours", "bare model"))
     print(f"ours / bare {own / plain:.2f} (target {TARGETS[model]}), ours / best other {own / others:.2f}", end="; ")
     print(f"peak memory {memory:.0f} MB (target 1536)")
 
@@ -333,7 +347,7 @@ def profile(model: str, folder: Path, threads: int) -> None:
     recipe = recipe_of(model)
     net, optimizer = prepared(recipe)
     images = for_model(torch.randn(recipe["batch"], 3, *recipe["size"], device=DEVICE), recipe)
-    loss = member_loss(net(images), targets_of(torch.arange(recipe["batch"], device=DEVICE)), recipe)
+    loss = loss_of(net(images), torch.arange(recipe["batch"], device=DEVICE) % 3, recipe)
     loss.backward()
     averaged = ModelEmaV3(net, decay=0.98, use_warmup=True)
     rows = pd.read_parquet(folder / "photos.parquet")

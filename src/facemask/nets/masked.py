@@ -41,7 +41,8 @@ def patches_in(backbone: Any) -> tuple[tuple[int, int], tuple[int, int]]:
         raise UserError(
             f"pretrain: {type(backbone).__name__} has no sequence of patches to hide; choose a BEiT, DeiT or ViT"
         )
-    return tuple(embed.grid_size), tuple(embed.patch_size)
+    (rows, columns), (height, width) = embed.grid_size, embed.patch_size
+    return (rows, columns), (height, width)
 
 
 class MaskedNet(nn.Module):

@@ -23,6 +23,11 @@ class Codebook(nn.Module):
     A patch is standardised by dimension, projected, and compared on the unit sphere where `unit` says so.
     """
 
+    mean: Tensor
+    deviation: Tensor
+    projection: Tensor
+    codes: Tensor
+
     def __init__(self, patch: tuple[int, int], sample: Tensor, projection: Tensor, codes: Tensor, unit: bool) -> None:
         super().__init__()
         self.patch, self.unit = patch, unit
@@ -33,12 +38,11 @@ class Codebook(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         standard = (patches_of(images, self.patch) - self.mean) / self.deviation
-        points = standard @ cast(Tensor, self.projection)
+        points = standard @ self.projection
         if self.unit:
             points = F.normalize(points, dim=2)
-        codes = cast(Tensor, self.codes)
         # |p - c|^2 without the p^2 that all codes share
-        return ((codes**2).sum(1) - 2 * points @ codes.T).argmin(2)
+        return ((self.codes**2).sum(1) - 2 * points @ self.codes.T).argmin(2)
 
 
 def projection_codebook(sample: Tensor, patch: tuple[int, int], codes: int, random: np.random.Generator) -> Codebook:

@@ -43,6 +43,7 @@ REFERENCES = {
 }
 ROWS: dict[str, tuple[str, Setting]] = {  # what is changed -> (against which reference, the whole setting)
     "label smoothing 0.1": ("plain", Setting(overrides=("members.plain.loss.smoothing=0.1",))),
+    "weighted cross entropy": ("plain", Setting(overrides=("members.plain.loss.class_weights=1.0",))),
     "focal loss, gamma 2": ("plain", Setting(overrides=("members.plain.loss.kind=focal",))),
     "weighted sampling, temperature 0.5": ("plain", Setting(overrides=("members.plain.sampler.kind=balanced",))),
     "age apart: mask and gender, age": ("plain", Setting("plain_apart")),
@@ -56,6 +57,7 @@ ROWS: dict[str, tuple[str, Setting]] = {  # what is changed -> (against which re
         Setting(overrides=("members.plain.sources=[competition,all_age_faces,medical_masks]",)),
     ),
     "random instead of centre crop": ("plain", Setting(overrides=("members.plain.augment.crop=random",))),
+    "CutMix, alpha 1": ("plain", Setting(overrides=("members.plain.mix.cutmix=1.0",))),
     "flip at test time": ("plain", Setting(overrides=("views.plain=[plain,flip]",))),
     "further pre-training": ("BEiT", Setting("pretrained", ("model.reference=[]",))),
     "pseudo-labels": ("plain", Setting("student")),

@@ -9,8 +9,8 @@ from facemask import params
 from facemask.errors import one_sentence
 from facemask.files import write_parquet
 from facemask.inference.out_of_fold import predict_out_of_fold
-from facemask.nets.model import build
-from facemask.training.fit import device_of
+from facemask.nets.model import build, sized
+from facemask.training.devices import device_of
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--member", required=True)
     parser.add_argument("--out", required=True)
     arguments = parser.parse_args()
-    training, recipe = params.section("training"), params.member(arguments.member)
+    training, recipe = params.section("training"), sized(params.member(arguments.member))
 
     views = params.section("views")[arguments.member]
     models = {}

@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 from facemask import params
 from facemask.errors import one_sentence
 from facemask.files import replacing, write_csv
-from facemask.training.checkpoint import checkpoint_folder, fingerprint
+from facemask.nets.model import sized
+from facemask.training.checkpoint import checkpoint_folder, code, fingerprint
 from facemask.training.pretrain import pretrain, seen_photos
 
 
@@ -22,14 +23,14 @@ def main() -> None:
     parser.add_argument("--history", required=True)
     arguments = parser.parse_args()
     seed, training, options = (params.section(name) for name in ("seed", "training", "pretrain"))
-    recipe, name = params.member(arguments.member), arguments.member
+    recipe, name = sized(params.member(arguments.member)), arguments.member
 
     tables = [pd.read_parquet(path) for path in arguments.photos]
     rows = seen_photos(pd.concat([table for table in tables if len(table)], ignore_index=True), options)
     stores = {source: f"{arguments.stores}/{source}.pixels" for source in rows["source"].unique()}
     evaluated = int((rows["split"] == "eval").sum())
     print(f"pretrain {name}: {recipe['backbone']} on {len(rows)} photos, {evaluated} of them eval photos", flush=True)
-    mark = fingerprint(seed, name, training, recipe, options, *arguments.photos)
+    mark = fingerprint(seed, name, training, recipe, options, *arguments.photos, *code())
     with checkpoint_folder("pretrain", mark) as folder:
         backbone, history = pretrain(rows, stores, recipe, options, training, seed, name, folder)
         with replacing(arguments.out) as out:

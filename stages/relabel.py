@@ -12,7 +12,8 @@ from facemask.cleaning.ranking import find_suspects
 from facemask.errors import one_sentence
 from facemask.files import write_csv
 from facemask.folds import person_folds
-from facemask.training.checkpoint import checkpoint_folder, fingerprint
+from facemask.nets.model import sized
+from facemask.training.checkpoint import checkpoint_folder, code, fingerprint
 from facemask.training.voters import judge
 
 
@@ -23,14 +24,14 @@ def main() -> None:
     parser.add_argument("--suspects", required=True)
     arguments = parser.parse_args()
     seed, options, training, ages = (params.section(name) for name in ("seed", "relabel", "training", "resample"))
-    recipe = params.member(options["member"])
+    recipe = sized(params.member(options["member"]))
 
     photos = pd.read_parquet(arguments.photos)
     photos = photos[photos["split"] == "train"].reset_index(drop=True)
     photos["fold"] = person_folds(photos, options["folds"], seed, "relabel")
     photos[["written_mask", "written_gender", "written_age"]] = photos[["mask", "gender", "age"]]
     photos["weight"], photos["years"] = 1.0, resampled_years(photos, seed, ages["old_mean"], ages["oldest"])
-    mark = fingerprint(seed, options, recipe, training, Path(arguments.photos))
+    mark = fingerprint(seed, options, recipe, training, Path(arguments.photos), Path(arguments.pixels), *code())
     with checkpoint_folder("relabel", mark) as folder:
         processes = max(1, (os.cpu_count() or 1) // training["threads"])
         stores = {"competition": arguments.pixels}

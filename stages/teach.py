@@ -10,10 +10,10 @@ from facemask import params
 from facemask.errors import one_sentence
 from facemask.files import write_parquet
 from facemask.inference.predict import predict
-from facemask.nets.model import build
+from facemask.nets.model import build, sized
 from facemask.photos.collection import Photos
 from facemask.pseudo import opinion, unlabelled
-from facemask.training.fit import device_of
+from facemask.training.devices import device_of
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
 
 def _predicted(member: str, weights: Path, rows: pd.DataFrame, stores: str) -> pd.DataFrame:
     """The mean over the folds' networks, none of which learned these photos' unknown attributes."""
-    recipe, training, views = params.member(member), params.section("training"), params.section("views")[member]
+    recipe, training, views = sized(params.member(member)), params.section("training"), params.section("views")[member]
     photos = Photos(rows, {source: f"{stores}/{source}.pixels" for source in rows["source"].unique()})
     folds, sums = params.section("folds"), None
     for fold in folds:

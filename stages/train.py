@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from safetensors.torch import save_file
@@ -9,7 +10,9 @@ from safetensors.torch import save_file
 from facemask import params
 from facemask.errors import one_sentence
 from facemask.files import replacing, write_csv
-from facemask.training.checkpoint import checkpoint_folder, fingerprint
+from facemask.nets.model import FaceNet, sized
+from facemask.training.checkpoint import checkpoint_folder, code, fingerprint
+from facemask.training.devices import is_main_process
 from facemask.training.fit import fit
 from facemask.training.rows import learnable
 
@@ -22,7 +25,7 @@ def main() -> None:
     parser.add_argument("--fold", required=True, type=int)
     parser.add_argument("--out", required=True, help="folder for weights.safetensors and history.csv")
     arguments = parser.parse_args()
-    seed, training, recipe = params.section("seed"), params.section("training"), params.member(arguments.member)
+    seed, training, recipe = params.section("seed"), params.section("training"), sized(params.member(arguments.member))
 
     rows = learnable(pd.read_parquet(arguments.photos), recipe, arguments.fold)
     stores = {source: f"{arguments.stores}/{source}.pixels" for source in rows["source"].unique()}
@@ -30,13 +33,19 @@ def main() -> None:
     absent = sorted(set(recipe["sources"]) - set(stores) - {"folders", "pseudo"})
     without = f"; not given: {', '.join(absent)}" if absent else ""
     print(f"{name}: {recipe['backbone']} on {len(rows)} photos of {', '.join(stores)}{without}", flush=True)
-    files = [Path(path) for path in (arguments.photos, recipe["weights"]) if Path(path).is_file()]
-    with checkpoint_folder("train", fingerprint(seed, name, training, recipe, *files)) as folder:
+    data = [Path(arguments.photos), *map(Path, sorted(stores.values()))]
+    data += [Path(recipe["weights"])] if recipe["weights"].endswith(".safetensors") else []
+    with checkpoint_folder("train", fingerprint(seed, name, training, recipe, *data, *code())) as folder:
         model, history = fit(rows, stores, recipe, training, seed, name, folder)
-        with replacing(arguments.out) as out:
-            out.mkdir()
-            save_file({key: t.cpu().contiguous() for key, t in model.state_dict().items()}, out / "weights.safetensors")
-            write_csv(pd.DataFrame(history), out / "history.csv")
+        if is_main_process():
+            write(model, history, arguments.out)
+
+
+def write(model: FaceNet, history: list[dict[str, Any]], folder: str) -> None:
+    with replacing(folder) as out:
+        out.mkdir()
+        save_file({key: t.cpu().contiguous() for key, t in model.state_dict().items()}, out / "weights.safetensors")
+        write_csv(pd.DataFrame(history), out / "history.csv")
 
 
 with one_sentence():

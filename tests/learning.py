@@ -11,7 +11,15 @@ import yaml
 from facemask.params import compose
 from facemask.photos.store import KIND_BYTES, PIXELS
 
-TRAINING = {"threads": 1, "jobs": 1, "workers": 0, "device": "cpu", "amp": "no", "weights_dir": None}
+TRAINING = {
+    "threads": 1,
+    "jobs": 1,
+    "workers": 0,
+    "device": "cpu",
+    "amp": "no",
+    "weights_dir": None,
+    "fit_batch": False,
+}
 HEIGHT, WIDTH = 80, 60
 
 

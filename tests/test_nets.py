@@ -2,45 +2,12 @@ import pytest
 import torch
 import yaml
 from learning import recipe
+from safetensors.torch import save_file
 
 from facemask.errors import UserError
-from facemask.nets.losses import cross_entropy, focal, member_loss, soft_targets, years_loss
-from facemask.nets.model import build, normalisation
+from facemask.nets.losses import member_loss
+from facemask.nets.model import HEADS, build, normalisation, sized
 from facemask.params import compose
-
-LOGITS = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
-CODES = torch.tensor([0, 1, 2, 0, 1, 2])
-
-
-def test_smoothed_targets_sum_to_one_and_unknown_ones_to_zero():
-    targets = soft_targets(torch.tensor([1, -1]), 3, 0.3)
-    torch.testing.assert_close(targets, torch.tensor([[0.1, 0.8, 0.1], [0, 0, 0]]))
-
-
-def test_cross_entropy_agrees_with_torch():
-    ours = cross_entropy(LOGITS, soft_targets(CODES, 3, 0.1))
-    theirs = torch.nn.functional.cross_entropy(LOGITS, CODES, label_smoothing=0.1, reduction="none")
-    torch.testing.assert_close(ours, theirs)
-
-
-def test_focal_with_gamma_0_is_cross_entropy_and_a_larger_gamma_is_less():
-    targets = soft_targets(CODES, 3, 0)
-    torch.testing.assert_close(focal(LOGITS, targets, gamma=0), cross_entropy(LOGITS, targets))
-    assert (focal(LOGITS, targets, gamma=2) < cross_entropy(LOGITS, targets)).all()
-
-
-def test_unknown_years_and_unknown_labels_do_not_contribute():
-    values = years_loss(torch.tensor([30.0, 30.0]), torch.tensor([40.0, float("nan")]))
-    torch.testing.assert_close(values, torch.tensor([9.5, 0.0]))
-    member = recipe("effnet_age")
-    outputs = {"age": LOGITS, "years": torch.full((6,), 30.0)}
-    known = {"age": CODES, "years": torch.full((6,), 40.0), "weight": torch.ones(6)}
-    half = {"age": CODES.clone(), "years": known["years"].clone(), "weight": torch.ones(6)}
-    half["age"][3:], half["years"][3:] = -1, float("nan")
-    first = {key: value[:3] for key, value in known.items()}
-    torch.testing.assert_close(
-        member_loss(outputs, half, member), member_loss({k: v[:3] for k, v in outputs.items()}, first, member)
-    )
 
 
 def test_multi_sample_dropout_in_eval_is_the_plain_head():
@@ -71,7 +38,8 @@ def test_the_packaged_weights_are_imagenets():
         ({"backbone": "no_such_net"}, "not a timm"),
         ({"predicts": ["race"]}, "'race' is unknown"),
         ({"weights": "package"}, "brings tf_efficientnet_lite0 alone"),
-        ({"weights": "folder"}, r"training\.weights_dir"),
+        ({"weights": "folder"}, r"training\.weights_dir.*weights=hub.*weights=folder.*weights=package"),
+        ({"age_head": "magic"}, "choose from softmax, coral, years"),
         ({"weights": "magic"}, "choose none, package, hub or folder"),
     ],
 )
@@ -80,17 +48,47 @@ def test_a_wrong_recipe_is_one_sentence(change, message):
         build(recipe("nfnet", **change), None, pretrained=True)
 
 
+def test_weights_come_from_a_folder_and_none_may_be_missing(tmp_path):
+    member = recipe("resnet", weights="folder")
+    source = build(recipe("resnet"), None, pretrained=False).backbone.state_dict()
+    save_file(source, tmp_path / "test_resnet.safetensors")
+    loaded = build(member, str(tmp_path), pretrained=True).backbone.state_dict()
+    assert all(torch.equal(loaded[key], tensor) for key, tensor in source.items())
+    save_file(dict(list(source.items())[1:]), tmp_path / "test_resnet.safetensors")
+    with pytest.raises(UserError, match=f"1 tensors are missing or of another shape, first {next(iter(source))}"):
+        build(member, str(tmp_path), pretrained=True)
+
+
+def test_without_a_network_the_sentence_names_the_three_ways(monkeypatch):
+    def no_network(*arguments, **options):
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr("timm.create_model", no_network)
+    with pytest.raises(UserError, match=r"hub \(ConnectionError\); .*weights=hub.*weights=folder.*weights=package"):
+        build(recipe("resnet", weights="hub"), None, pretrained=True)
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "convnext_atto"])
+def test_any_backbone_by_name_has_the_size_that_timm_says(name):
+    member = sized(recipe("any", backbone=name))
+    assert member["size"] == [224, 224]
+    outputs = build(member, None, pretrained=True).eval()(torch.zeros(1, 3, 224, 224))
+    assert outputs["joint"].shape == (1, 18)
+
+
 FULL = yaml.safe_load(compose(["scale=full"]))
 
 
-@pytest.mark.parametrize("name", ["nfnet", "beit_age", "effnet_mask", "effnet_age", "deit", "resnet"])
+@pytest.mark.parametrize(
+    "name", ["nfnet", "beit_age", "effnet_mask", "effnet_age", "deit", "resnet", "winner_age", "any"]
+)
 def test_the_real_backbone_takes_a_training_step(name):
-    member = FULL["members"][name]
+    member = sized(FULL["members"][name])
     model = build(member | {"weights": "none"}, None, pretrained=True).train()
     mean, deviation = normalisation(model)
     images = (torch.randint(0, 255, (2, 3, *member["size"])).float() - mean) / deviation
-    targets = {head: torch.tensor([0, 1]) for head in member["predicts"]}
-    targets |= {"years": torch.tensor([25.0, 62.0]), "weight": torch.ones(2)}
+    targets = {head: torch.eye(2, HEADS[head]) for head in member["predicts"]} | {"years": torch.tensor([25.0, 62.0])}
+    targets |= {f"{target}_weight": torch.ones(2) for target in targets}
     loss = member_loss(model(images), targets, member)
     loss.backward()
     torch.optim.AdamW(model.parameters(), 1e-4).step()

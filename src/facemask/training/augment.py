@@ -17,15 +17,21 @@ from facemask.photos.geometry import crop, resize
 
 cv2.setNumThreads(1)
 
+GREY = 128
+
 
 class Augmentation:
-    """A recipe's augmentation: photo (h, w, 3) uint8 and a key -> (size[0], size[1], 3) uint8, a function of both alone."""
+    """A recipe's augmentation: photo (h, w, 3) uint8 and a key -> (size[0], size[1], 3) uint8, a function of both alone.
 
-    def __init__(self, recipe: dict[str, Any], seed: int) -> None:
-        self.options, self.size, self.seed = recipe["augment"], recipe["size"], seed
+    Raises UserError for an unknown crop.
+    """
+
+    def __init__(self, recipe: dict[str, Any], seed: int, source: str = "") -> None:
+        self.options = recipe["augment"] | recipe["source_augment"].get(source, {})
+        self.size, self.seed = recipe["size"], seed
         if self.options["crop"] not in ("center", "random"):
             raise UserError(f"augment.crop={self.options['crop']!r} is unknown; choose center or random")
-        self.pipeline = A.Compose(_transforms(self.options))
+        self.pipeline = A.Compose(_transforms(self.options, min(self.size)))
 
     def __call__(self, photo: Array, key: str) -> Array:
         random = generator(self.seed, "augment", key)
@@ -36,7 +42,8 @@ class Augmentation:
         return np.asarray(self.pipeline(image=image)["image"])
 
 
-def _transforms(options: dict[str, Any]) -> list[Any]:
+def _transforms(options: dict[str, Any], side: int) -> list[Any]:
+    """Transforms of an image whose shorter side is `side` pixels."""
     transforms: list[Any] = [A.HorizontalFlip(p=options["flip"])]
     if options["shift"] or options["rotate"]:
         shift, rotate = options["shift"], options["rotate"]
@@ -47,4 +54,34 @@ def _transforms(options: dict[str, Any]) -> list[Any]:
         )
     if options["colour"]:
         transforms.append(A.ColorJitter(*[(1 - options["colour"], 1 + options["colour"])] * 3, hue=(0, 0), p=1.0))
+    if options["randaugment"]:
+        transforms.append(
+            A.SomeOf(_operations(options["magnitude"] / 30), n=options["randaugment"], replace=True, p=1.0)
+        )
+    if options["blur"]:
+        transforms.append(A.GaussianBlur(blur_limit=0, sigma_limit=(0.5, 2.0), p=options["blur"]))
+    if options["cutout"]:
+        hole = max(1, round(options["cutout"] if options["cutout"] > 1 else options["cutout"] * side))
+        transforms.append(A.CoarseDropout((1, 1), (hole, hole), (hole, hole), fill=GREY, p=1.0))
     return transforms
+
+
+def _operations(strength: float) -> list[Any]:
+    """RandAugment's operations (Cubuk et al. 2020) at a strength in 0..1, in albumentations' words."""
+    factor = (1 - 0.9 * strength, 1 + 0.9 * strength)
+    place: dict[str, Any] = {"border_mode": cv2.BORDER_REPLICATE, "p": 1.0}
+    return [
+        A.NoOp(p=1.0),
+        A.AutoContrast(p=1.0),
+        A.Equalize(p=1.0),
+        A.ColorJitter(factor, (1, 1), (1, 1), hue=(0, 0), p=1.0),
+        A.ColorJitter((1, 1), factor, (1, 1), hue=(0, 0), p=1.0),
+        A.ColorJitter((1, 1), (1, 1), factor, hue=(0, 0), p=1.0),
+        A.Sharpen(alpha=(0.0, strength), p=1.0),
+        A.Posterize(num_bits=(8 - round(4 * strength), 8), p=1.0),
+        A.Solarize(threshold_range=(1 - strength, 1.0), p=1.0),
+        A.Affine(rotate=(-30 * strength, 30 * strength), **place),
+        A.Affine(shear={"x": (-17 * strength, 17 * strength), "y": (0, 0)}, **place),
+        A.Affine(shear={"x": (0, 0), "y": (-17 * strength, 17 * strength)}, **place),
+        A.Affine(translate_percent=(-0.45 * strength, 0.45 * strength), **place),
+    ]

@@ -5,8 +5,10 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +19,66 @@ from torch import Tensor
 
 from facemask.errors import UserError
 from facemask.files import replacing
+from facemask.training.devices import is_main_process
+
+LIBRARIES = ("albumentations", "numpy", "opencv-python-headless", "timm", "torch")
+
+SAMPLES, SAMPLE_BYTES = 256, 1 << 16  # of a file too large to be read at every start
 
 
 def fingerprint(*parts: Any) -> str:
-    """16 hex digits of what a fit depends on: any JSON-like values; a Path stands for its bytes."""
+    """16 hex digits of what a fit depends on: any JSON-like values; a Path stands for its bytes, a large file's for samples of them."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(part.read_bytes() if isinstance(part, Path) else json.dumps(part, sort_keys=True).encode())
+        if isinstance(part, Path):
+            _add_file(digest, part)
+        else:
+            digest.update(json.dumps(part, sort_keys=True).encode())
     return digest.hexdigest()[:16]
+
+
+def code() -> list[Any]:
+    """What this process runs, for a fingerprint: its script, every loaded module of the project, and the versions of libraries."""
+    loaded = [
+        getattr(module, "__file__", None) for name, module in sys.modules.items() if name.split(".")[0] == "facemask"
+    ]
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    files = sorted({Path(file) for file in [*loaded, script] if file})
+    return [{name: version(name) for name in LIBRARIES}, *files]
+
+
+def _add_file(digest: Any, path: Path) -> None:
+    size = path.stat().st_size
+    digest.update(str(size).encode())
+    with path.open("rb") as file:
+        if size <= SAMPLES * SAMPLE_BYTES:
+            digest.update(file.read())
+            return
+        for number in range(SAMPLES):
+            file.seek((size - SAMPLE_BYTES) * number // (SAMPLES - 1))
+            digest.update(file.read(SAMPLE_BYTES))
 
 
 @contextmanager
 def checkpoint_folder(stage: str, mark: str) -> Iterator[Path]:
     """$DVC_ROOT/.checkpoints/<stage>/<mark>, held by this process alone and removed when the block ends well.
 
-    Raises UserError if another process holds it.
+    Of the processes of one `accelerate launch` the main one holds it for all. Raises UserError if another process holds it.
     """
     folder = Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / stage / mark
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder.with_suffix(".lock")).open("w") as lock:
+    if not is_main_process():
+        yield folder
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"{folder}: another process trains this very fit; wait for it or stop it") from error
+            gone = not os.path.samestat(os.fstat(lock.fileno()), os.stat(lock.name))  # its holder has just finished
+        except (BlockingIOError, FileNotFoundError):
+            gone = True
+        if gone:
+            raise UserError(f"{folder}: another process trains this very fit; wait for it or stop it")
+        folder.mkdir(exist_ok=True)
         yield folder
         shutil.rmtree(folder)
         Path(lock.name).unlink()
@@ -77,3 +116,12 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
         parameter, name = key.split("/")
         state.setdefault(int(parameter), {})[name] = tensor
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+
+
+def scaler_tensors(scaler: torch.amp.GradScaler) -> dict[str, Tensor]:
+    return {name: torch.as_tensor(value) for name, value in scaler.state_dict().items()}
+
+
+def restore_scaler(scaler: torch.amp.GradScaler, tensors: dict[str, Tensor]) -> None:
+    if tensors:
+        scaler.load_state_dict({name: tensor.item() for name, tensor in tensors.items()})

@@ -1,33 +1,26 @@
 """The training loop: set the rate, forward, backward, clip, step, average, log; a checkpoint an epoch."""
 
-import math
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 import torch
 from timm.utils import ModelEmaV3
+from torch import Tensor
 
-from facemask.draws import seed_of
+from facemask.draws import generator, seed_of
 from facemask.errors import UserError
-from facemask.nets.losses import member_loss
+from facemask.nets.losses import member_loss, weight_sums
 from facemask.nets.model import FaceNet, build, normalisation
+from facemask.nets.precision import autocast
 from facemask.training import checkpoint
 from facemask.training.batches import TrainingBatches
-
-
-def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
-    """Linear warm-up over a share of the steps, then half a cosine to zero: a pure function of the step."""
-    start = max(1, round(steps * warmup))
-    if step < start:
-        return peak * (step + 1) / start
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - start) / max(1, steps - start)))
-
-
-def device_of(training: dict[str, Any]) -> torch.device:
-    name = training["device"]
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+from facemask.training.devices import accelerator, summed
+from facemask.training.memory import is_out_of_memory, smaller_parts
+from facemask.training.mixing import mixed
+from facemask.training.optimizer import adamw, clip, learning_rate, set_frozen, set_rate
 
 
 def fit(
@@ -41,83 +34,115 @@ def fit(
 ) -> tuple[FaceNet, list[dict[str, Any]]]:
     """Train one member on rows; return the averaged network and the history, one entry an epoch.
 
-    name keys every draw. folder holds the checkpoint, from which an interrupted fit goes on bit for bit.
-    Raises UserError, naming epoch and step, for a loss that is not finite.
+    name keys every draw. folder holds the checkpoint, from which an interrupted fit goes on bit for bit. Under
+    `accelerate launch` every process calls this, and each learns from its part of every batch.
+    Raises UserError, naming epoch and step, for a loss that is not finite, and for a batch that does not fit into memory.
     """
-    torch.set_num_threads(training["threads"])
-    device = device_of(training)
+    parts = recipe["schedule"]["accumulate"]
+    while True:
+        try:
+            return fit_in_parts(rows, store_paths, recipe, training, seed, name, folder, parts)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside the handler, whose traceback would hold the memory; what follows goes on from the last checkpoint.
+        parts = smaller_parts(recipe, training, parts, accelerator(training, recipe).num_processes == 1, name)
+
+
+def fit_in_parts(
+    rows: pd.DataFrame,
+    store_paths: dict[str, str],
+    recipe: dict[str, Any],
+    training: dict[str, Any],
+    seed: int,
+    name: str,
+    folder: Path,
+    parts: int,
+) -> tuple[FaceNet, list[dict[str, Any]]]:
+    """fit() with each batch cut into `parts`, whose gradients add up to the batch's."""
+    processes = accelerator(training, recipe)
+    device, schedule = processes.device, recipe["schedule"]
     torch.manual_seed(seed_of(seed, "weights", name) % 2**63)
     model = build(recipe, training["weights_dir"], pretrained=True).to(device)
+    layout = torch.channels_last if recipe["channels_last"] else torch.contiguous_format
     if recipe["channels_last"]:
-        model = model.to(memory_format=torch.channels_last)
-    batches = TrainingBatches(rows, store_paths, recipe, seed, name, training["workers"])
-    schedule = recipe["schedule"]
+        model = model.to(memory_format=layout)
+    share = (processes.process_index, processes.num_processes)
+    batches = TrainingBatches(rows, store_paths, recipe, seed, name, training["workers"], share)
     averaged = ModelEmaV3(model, decay=schedule["ema"], use_warmup=True)
-    optimizer = torch.optim.AdamW(_parameter_groups(model, schedule["weight_decay"]), lr=recipe["lr"])
+    optimizer = adamw(model, recipe)
     scaler = torch.amp.GradScaler(device.type, enabled=training["amp"] == "fp16")
     mean, deviation = (tensor.to(device) for tensor in normalisation(model))
-    done, history = _resume(folder / "last.safetensors", model, averaged, optimizer)
+    done, history = _resume(folder / "last.safetensors", model, averaged, optimizer, scaler)
+    if recipe["compile"]:
+        model.compile()
+    network = processes.prepare_model(model)
 
     for epoch in range(done, recipe["epochs"]):
         torch.manual_seed(seed_of(seed, "dropout", name, epoch) % 2**63)
         model.train()
-        started, total = time.monotonic(), 0.0
+        if schedule["freeze"]:
+            set_frozen(model, epoch < schedule["freeze"])
+        started, losses = time.monotonic(), []
         for index, (images, targets) in enumerate(batches.epoch(epoch)):
             step = epoch * batches.steps + index
-            rate = learning_rate(step, recipe["epochs"] * batches.steps, recipe["lr"], schedule["warmup"])
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            steps = recipe["epochs"] * batches.steps
+            rate = learning_rate(step, steps, recipe["lr"], schedule["warmup"], schedule["rate"])
+            set_rate(optimizer, rate)
             images = (images.to(device, non_blocking=True).float() - mean) / deviation
-            if recipe["channels_last"]:
-                images = images.contiguous(memory_format=torch.channels_last)
             targets = {key: value.to(device, non_blocking=True) for key, value in targets.items()}
-            with autocast(device, training["amp"]):
-                outputs = model(images)
-            loss = member_loss(outputs, targets, recipe)
-            value = loss.item()
-            if not math.isfinite(value):
-                raise UserError(
-                    f"{name}: the loss is {value} in epoch {epoch + 1}, step {index + 1}; lower the member's lr"
-                )
+            images, targets = mixed(images, targets, recipe["mix"], generator(seed, "mix", name, step, share[0]))
+            images = images.contiguous(memory_format=layout)
             optimizer.zero_grad()
-            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            sums, pieces = weight_sums(targets, summed), _cut(len(images), parts)
+            loss = torch.zeros((), device=device)
+            for piece in pieces:
+                piece_targets = {key: value[piece] for key, value in targets.items()}
+                with nullcontext() if piece is pieces[-1] else processes.no_sync(network):
+                    with autocast(device, training["amp"]):
+                        outputs = network(images[piece])
+                    piece_loss = member_loss(outputs, piece_targets, recipe, sums, summed)
+                    scaler.scale(piece_loss).backward()  # type: ignore[no-untyped-call]
+                loss += piece_loss.detach()
+            losses.append(loss)
+            _must_be_finite(losses[-2:-1], name, epoch, index - 1)  # the step before: a GPU may still work on this one
             scaler.unscale_(optimizer)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), schedule["clip"])
+            clip(model, schedule)
             scaler.step(optimizer)
             scaler.update()
             averaged.update(model, step=step)
-            total += value
-        history.append({"epoch": epoch + 1, "loss": total / batches.steps, "lr": rate})
-        seconds = time.monotonic() - started
-        print(
-            f"{name} epoch {epoch + 1}/{recipe['epochs']} loss {total / batches.steps:.4f} "
-            f"{batches.steps * batches.batch / seconds:.0f} photos/s",
-            flush=True,
-        )
-        states = {"model": model.state_dict(), "averaged": averaged.module.state_dict()}
-        states["optimizer"] = checkpoint.optimizer_tensors(optimizer)
-        checkpoint.save(folder / "last.safetensors", epoch + 1, history, states)
+
+        _must_be_finite([losses[-1], *averaged.module.parameters()], name, epoch, batches.steps - 1)
+        history.append({"epoch": epoch + 1, "loss": sum(loss.item() for loss in losses) / batches.steps, "lr": rate})
+        if processes.is_main_process:
+            speed = batches.steps * batches.batch / (time.monotonic() - started)
+            heading = f"{name} epoch {epoch + 1}/{recipe['epochs']}"
+            print(f"{heading} loss {history[-1]['loss']:.4f} {speed:.0f} photos/s", flush=True)
+            states = {"model": model.state_dict(), "averaged": averaged.module.state_dict()}
+            states["optimizer"] = checkpoint.optimizer_tensors(optimizer)
+            states["scaler"] = checkpoint.scaler_tensors(scaler)
+            checkpoint.save(folder / "last.safetensors", epoch + 1, history, states)
     return cast(FaceNet, averaged.module), history
 
 
-def autocast(device: torch.device, amp: str) -> torch.autocast:
-    kinds = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if amp not in kinds:
-        raise UserError(f"training.amp={amp!r} is unknown; choose no, bf16 or fp16")
-    return torch.autocast(device.type, kinds[amp], enabled=amp != "no")
+def _cut(count: int, parts: int) -> list[slice]:
+    size = -(-count // parts)
+    return [slice(start, start + size) for start in range(0, count, size)]
 
 
-def _parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; biases, norms and gains do not."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def _must_be_finite(values: list[Tensor], name: str, epoch: int, index: int) -> None:
+    for value in values:
+        if not torch.isfinite(value).all():
+            what = f"the loss is {value.item()}" if value.ndim == 0 else "the weights are not finite"
+            raise UserError(f"{name}: {what} in epoch {epoch + 1}, step {index + 1}; lower the member's lr")
 
 
 def _resume(
-    path: Path, model: torch.nn.Module, averaged: ModelEmaV3, optimizer: torch.optim.Optimizer
+    path: Path,
+    model: torch.nn.Module,
+    averaged: ModelEmaV3,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
 ) -> tuple[int, list[dict[str, Any]]]:
     if not path.exists():
         return 0, []
@@ -125,5 +150,6 @@ def _resume(
     model.load_state_dict(states["model"])
     averaged.module.load_state_dict(states["averaged"])
     checkpoint.restore_optimizer(optimizer, states["optimizer"])
+    checkpoint.restore_scaler(scaler, states.get("scaler", {}))
     print(f"resumed after epoch {done}", flush=True)
     return done, history

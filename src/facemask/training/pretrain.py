@@ -20,7 +20,8 @@ from facemask.photos.collection import Photos
 from facemask.photos.geometry import centre_view
 from facemask.training import checkpoint
 from facemask.training.batches import TrainingBatches
-from facemask.training.fit import autocast, device_of, learning_rate
+from facemask.training.devices import autocast, device_of
+from facemask.training.optimizer import learning_rate
 
 SAMPLED = 256  # photos whose patches tell a codebook their mean, spread and centres
 
@@ -30,7 +31,8 @@ def seen_photos(photos: pd.DataFrame, options: dict[str, Any]) -> pd.DataFrame:
     chosen = photos["source"].isin(options["sources"]) & ((photos["split"] != "eval") | options["transductive"])
     if not chosen.any():
         raise UserError(f"pretrain.sources: no photo of {', '.join(options['sources'])}; give data.root")
-    return photos[chosen].reset_index(drop=True)
+    rows: pd.DataFrame = photos[chosen].reset_index(drop=True)
+    return rows
 
 
 def pretrain(
@@ -56,13 +58,13 @@ def pretrain(
     tokenizer, codes = _tokenizer(rows, store_paths, recipe, options, member.backbone, seed, name)
     torch.manual_seed(seed_of(seed, "pretrain", "head", name) % 2**63)  # whatever heads the member has
     net, tokenizer = MaskedNet(member.backbone, codes).to(device), tokenizer.to(device)
-    plain = {"sampler": {"kind": "uniform", "temperature": 0.0}, "labels": "fixed"}
+    plain = {"sampler": {"kind": "uniform", "temperature": 0.0, "shares": None}, "labels": "fixed"}
     plain |= {key: options[key] for key in ("batch", "epoch_photos")}
     labelled = rows.assign(weight=np.float32(1), years=np.float32("nan"))
     batches = TrainingBatches(labelled, store_paths, recipe | plain, seed, f"pretrain/{name}", training["workers"])
     optimizer = torch.optim.AdamW(net.parameters(), lr=options["lr"], weight_decay=options["weight_decay"])
     scaler = torch.amp.GradScaler(device.type, enabled=training["amp"] == "fp16")
-    done, history = _resume(folder / "last.safetensors", net, optimizer)
+    done, history = _resume(folder / "last.safetensors", net, optimizer, scaler)
 
     for epoch in range(done, options["epochs"]):
         torch.manual_seed(seed_of(seed, "pretrain", "dropout", name, epoch) % 2**63)
@@ -70,7 +72,10 @@ def pretrain(
         started, total, right, count = time.monotonic(), 0.0, 0, 0
         for index, (images, _) in enumerate(batches.epoch(epoch)):
             rate = learning_rate(
-                epoch * batches.steps + index, options["epochs"] * batches.steps, options["lr"], options["warmup"]
+                epoch * batches.steps + index,
+                options["epochs"] * batches.steps,
+                options["lr"],
+                {"rate": "cosine", "warmup": options["warmup"]},
             )
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -105,6 +110,7 @@ def pretrain(
             flush=True,
         )
         states = {"net": net.state_dict(), "optimizer": checkpoint.optimizer_tensors(optimizer)}
+        states["scaler"] = checkpoint.scaler_tensors(scaler)
         checkpoint.save(folder / "last.safetensors", epoch + 1, history, states)
     return {key: tensor.detach().cpu().contiguous() for key, tensor in net.backbone.state_dict().items()}, history
 
@@ -134,11 +140,14 @@ def _tokenizer(
     return CODEBOOKS[kind](patches, patch, options["codes"], random), options["codes"]
 
 
-def _resume(path: Path, net: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, list[dict[str, Any]]]:
+def _resume(
+    path: Path, net: nn.Module, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
+) -> tuple[int, list[dict[str, Any]]]:
     if not path.exists():
         return 0, []
     done, history, states = checkpoint.load(path)
     net.load_state_dict(states["net"])
     checkpoint.restore_optimizer(optimizer, states["optimizer"])
+    checkpoint.restore_scaler(scaler, states["scaler"])
     print(f"resumed after epoch {done}", flush=True)
     return done, history

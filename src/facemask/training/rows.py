@@ -1,13 +1,12 @@
-"""Which photos a member learns from, with which labels, and how often each is drawn."""
+"""Which photos a member learns from, with which labels and weights."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from facemask.draws import generator
 from facemask.errors import UserError
-from facemask.labels import Array, age_band, encode
+from facemask.labels import MIDDLE_AGE, OLD_AGE, Array, encode
 
 
 def learnable(photos: pd.DataFrame, recipe: dict[str, Any], held_out_fold: int | None) -> pd.DataFrame:
@@ -28,40 +27,44 @@ def learnable(photos: pd.DataFrame, recipe: dict[str, Any], held_out_fold: int |
 
 
 def targets(rows: pd.DataFrame, recipe: dict[str, Any]) -> dict[str, Array]:
-    """Codes (n,) int64 a head, -1 unknown; "years" (n,) float32, NaN unknown; "weight" (n,) float32."""
+    """Codes (n,) int64 a head, -1 unknown; "years" (n,) float32, NaN unknown; to each "<name>_weight" (n,) float32.
+
+    A weight is the photo's, times its class's (loss.class_weights), and 0 where the label is unknown.
+    """
     written = "written_" if recipe["labels"] == "written" else ""
     mask, gender = _codes(rows[f"{written}mask"]), _codes(rows[f"{written}gender"])
     ages = _codes(rows[f"{written}age"])
-    band = np.where(ages >= 0, age_band(ages, recipe["old_age"]), -1)
+    band = _training_bands(ages, rows["source"], recipe["old_age"])
     known = (mask >= 0) & (gender >= 0) & (band >= 0)
     joint = np.where(known, encode(mask.clip(0), gender.clip(0), band.clip(0)), -1)
     codes = {"joint": joint, "mask": mask, "gender": gender, "age": band}
     years = np.where(ages >= 0, ages, np.nan) if written else rows["years"].to_numpy(dtype=np.float32)
-    weight = np.ones(len(rows)) if written else rows["weight"].to_numpy()
-    return {head: codes[head] for head in recipe["predicts"]} | {
-        "years": np.asarray(years, dtype=np.float32),
-        "weight": np.asarray(weight, dtype=np.float32),
-    }
+    weight = np.asarray(np.ones(len(rows)) if written else rows["weight"], dtype=np.float32)
+    labels: dict[str, Array] = {}
+    for head in recipe["predicts"]:
+        labels[head] = codes[head]
+        labels[f"{head}_weight"] = weight * class_weights(codes[head], recipe["loss"]["class_weights"])
+    labels["years"] = np.asarray(years, dtype=np.float32)
+    labels["years_weight"] = weight * ~np.isnan(labels["years"])
+    return labels
 
 
-def epoch_order(labels: dict[str, Array], recipe: dict[str, Any], seed: int, key: str, epoch: int) -> Array:
-    """Row numbers (draws,) of one epoch.
+def class_weights(codes: Array, power: float) -> Array:
+    """(n,) float32 frequency ** -power of each photo's class, scaled to mean 1 over the known ones; 0 for unknown codes (-1)."""
+    known = codes >= 0
+    if not power or not known.any():
+        return known.astype(np.float32)
+    frequency = np.bincount(codes[known]) / known.sum()
+    values = np.zeros(len(codes))
+    values[known] = frequency[codes[known]] ** -float(power)
+    return np.asarray(values / values[known].mean(), dtype=np.float32)
 
-    uniform: a shuffle (or, for fewer draws than rows, a part of it). balanced: with replacement,
-    a class of count c getting a share proportional to c ** (1 - temperature).
-    """
-    count = len(labels["weight"])
-    draws = recipe["epoch_photos"] or count
-    random = generator(seed, "order", key, epoch)
-    if recipe["sampler"]["kind"] == "uniform":
-        rounds = -(-draws // count)
-        return np.concatenate([random.permutation(count) for _ in range(rounds)])[:draws]
-    if recipe["sampler"]["kind"] != "balanced":
-        raise UserError(f"sampler.kind={recipe['sampler']['kind']!r} is unknown; choose uniform or balanced")
-    combined = np.stack([labels[head] for head in recipe["predicts"]], 1)
-    _, inverse, counts = np.unique(combined, axis=0, return_inverse=True, return_counts=True)
-    shares = counts[inverse.reshape(-1)] ** -float(recipe["sampler"]["temperature"])
-    return random.choice(count, draws, p=shares / shares.sum())
+
+def _training_bands(ages: Array, sources: pd.Series, old_age: float | dict[str, float]) -> Array:
+    """Age bands (n,) int64, -1 unknown, with the third band's boundary in years, one for all or one a source (else 60)."""
+    boundary = sources.map(old_age).fillna(OLD_AGE).to_numpy() if isinstance(old_age, dict) else old_age
+    bands = (ages >= MIDDLE_AGE).astype(np.int64) + (ages >= boundary)
+    return np.where(ages >= 0, bands, -1)
 
 
 def _codes(column: pd.Series) -> Array:

@@ -15,8 +15,10 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from facemask.draws import generator
 from facemask.errors import UserError
+from facemask.nets.model import sized
 from facemask.photos.store import KIND_BYTES, PIXELS
-from facemask.training.fit import device_of, fit
+from facemask.training.devices import device_of
+from facemask.training.fit import fit
 from facemask.training.pretrain import pretrain
 
 FEWEST, MOST = 3, 12  # steps timed after the first, which warms up
@@ -56,7 +58,7 @@ def time_fit(recipe: dict[str, Any], training: dict[str, Any], short_side: int, 
     endless = {"weights": "none", "epochs": 1000, "epoch_photos": recipe["batch"] * (MOST + 2)}
 
     def train(rows: pd.DataFrame, stores: dict[str, str], folder: Path) -> object:
-        return fit(rows, stores, recipe | endless, training, 0, "plan", folder)
+        return fit(rows, stores, sized(recipe) | endless, training, 0, "plan", folder)
 
     return _apart(train, recipe, training, short_side, seconds)
 
@@ -68,7 +70,9 @@ def time_pretrain(
     endless = {"epochs": 1000, "epoch_photos": options["batch"] * (MOST + 2), "tokenizer": "projection"}
 
     def train(rows: pd.DataFrame, stores: dict[str, str], folder: Path) -> object:
-        return pretrain(rows, stores, recipe | {"weights": "none"}, options | endless, training, 0, "plan", folder)
+        return pretrain(
+            rows, stores, sized(recipe) | {"weights": "none"}, options | endless, training, 0, "plan", folder
+        )
 
     return _apart(train, recipe, training, short_side, seconds)
 

@@ -13,7 +13,8 @@ from facemask.errors import UserError
 from facemask.inference.predict import COLUMNS, predict
 from facemask.labels import Array
 from facemask.photos.collection import Photos
-from facemask.training.fit import device_of, fit
+from facemask.training.devices import device_of
+from facemask.training.fit import fit
 from facemask.training.rows import learnable
 
 PROTOCOLS = ("alone", "rest")

@@ -1,0 +1,73 @@
+"""A batch that does not fit into memory: how much of it would, and whether to cut it."""
+
+import gc
+from typing import Any
+
+import torch
+from timm.utils import ModelEmaV3
+
+from facemask.errors import UserError
+from facemask.nets.losses import member_loss
+from facemask.nets.model import HEADS, build
+from facemask.nets.precision import autocast
+from facemask.training.devices import device_of
+from facemask.training.optimizer import adamw
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def smaller_parts(recipe: dict[str, Any], training: dict[str, Any], parts: int, alone: bool, name: str) -> int:
+    """Into how many parts to cut each batch after `parts` were too few.
+
+    Raises UserError, with a number of photos that fits, unless training.fit_batch lets it be cut (`alone`: by one process).
+    """
+    _release()
+    while parts < recipe["batch"]:
+        parts *= 2
+        photos = -(-recipe["batch"] // parts)
+        if step_fits(recipe, training, photos):
+            if training["fit_batch"] and alone:
+                print(f"{name}: out of memory; from here on {photos} photos at a time", flush=True)
+                return parts
+            raise UserError(
+                f"{name}: a batch of {recipe['batch']} photos does not fit into the memory of {device_of(training)}, {photos} "
+                f"do; set batch={photos}, or cut the batch with schedule.accumulate={parts} or training.fit_batch=true"
+            )
+    raise UserError(
+        f"{name}: not even one photo of {recipe['size']} fits into memory; choose a smaller size or backbone"
+    )
+
+
+def step_fits(recipe: dict[str, Any], training: dict[str, Any], photos: int) -> bool:
+    """Whether a training step on so many photos runs with all that a fit keeps beside it."""
+    try:
+        _try_step(recipe, training, photos)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        return False
+    finally:
+        _release()
+    return True
+
+
+def _try_step(recipe: dict[str, Any], training: dict[str, Any], photos: int) -> None:
+    device = device_of(training)
+    model = build(recipe, None, pretrained=False).to(device)
+    averaged, optimizer = ModelEmaV3(model), adamw(model, recipe)
+    known = {head: torch.full((photos, HEADS[head]), 1 / HEADS[head], device=device) for head in recipe["predicts"]}
+    targets = known | {"years": torch.full((photos,), 40.0, device=device)}
+    targets |= {f"{target}_weight": torch.ones(photos, device=device) for target in targets}
+    with autocast(device, training["amp"]):
+        outputs = model(torch.zeros(photos, 3, *recipe["size"], device=device))
+    member_loss(outputs, targets, recipe).backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    averaged.update(model)
+
+
+def _release() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

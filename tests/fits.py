@@ -1,0 +1,31 @@
+"""One fit in a process of its own, for tests that kill it or share it between processes.
+
+python tests/fits.py FOLDER MEMBER: reads FOLDER/../photos.parquet and its store, writes FOLDER/weights and FOLDER/processes.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from learning import TRAINING, recipe
+
+from facemask.files import replacing
+from facemask.training.devices import accelerator, is_main_process
+from facemask.training.fit import fit
+from facemask.training.rows import learnable
+
+
+def fit_into(folder: Path, member: dict[str, Any], workers: int = 0) -> None:
+    folder.mkdir(exist_ok=True)
+    rows = learnable(pd.read_parquet(folder.parent / "photos.parquet"), member, 0)
+    stores = {"competition": str(folder.parent / "competition.pixels")}
+    model, _ = fit(rows, stores, member, TRAINING | {"workers": workers}, 1, "fit", folder)
+    if is_main_process():
+        (folder / "processes").write_text(str(accelerator(TRAINING, member).num_processes))
+        with replacing(folder / "weights") as temporary:
+            temporary.write_bytes(b"".join(t.numpy().tobytes() for t in model.state_dict().values()))
+
+
+if __name__ == "__main__":
+    fit_into(Path(sys.argv[1]), recipe(sys.argv[2]))

@@ -1,0 +1,151 @@
+"""The same weights, bit for bit: run twice, with any number of workers, killed and gone on."""
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+from fits import fit_into
+from learning import recipe, world
+
+from facemask.errors import UserError
+from facemask.training import checkpoint
+
+EPOCHS = 4
+MEMBER = recipe("nfnet", epochs=EPOCHS, epoch_photos=96, mix={"mixup": 0.2, "cutmix": 1.0})
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Processes that need not import torch anew, and that inherit no threads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["fits", "timm", "accelerate"])
+    return context
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fits")
+    photos, _ = world(folder)
+    photos.to_parquet(folder / "photos.parquet")
+    return folder
+
+
+def md5(folder) -> str:
+    return hashlib.md5((folder / "weights").read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(place, processes):
+    for name in ("undisturbed", "again"):  # the first one also waits for the server to import torch
+        started = time.monotonic()
+        fitting = processes.Process(target=fit_into, args=(place / name, MEMBER))
+        fitting.start()
+        fitting.join()
+    assert md5(place / "undisturbed") == md5(place / "again"), "two runs"
+    return md5(place / "undisturbed"), time.monotonic() - started
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_any_number_of_workers_gives_the_same_md5(place, processes, undisturbed, workers):
+    fitting = processes.Process(target=fit_into, args=(place / f"{workers} workers", MEMBER, workers))
+    fitting.start()
+    fitting.join()
+    assert md5(place / f"{workers} workers") == undisturbed[0]
+
+
+def test_killed_at_three_random_moments_it_ends_with_the_same_md5(place, processes, undisturbed):
+    moments = np.random.default_rng().uniform(0.05, 0.7, 3)
+    print(f"killed after {moments} of the undisturbed run's time, from each start on")
+    folder, kills = place / "killed", 0
+    for moment in moments:
+        fitting = processes.Process(target=fit_into, args=(folder, MEMBER))
+        fitting.start()
+        fitting.join(timeout=moment * undisturbed[1])
+        if fitting.is_alive():
+            os.kill(fitting.pid, signal.SIGKILL)
+            kills += 1
+        fitting.join()
+    fitting = processes.Process(target=fit_into, args=(folder, MEMBER))
+    fitting.start()
+    fitting.join()
+    assert kills
+    assert md5(folder) == undisturbed[0]
+
+
+def test_killed_right_after_a_checkpoint_it_goes_on_from_there(place, processes, undisturbed):
+    folder = place / "late"
+    fitting = processes.Process(target=fit_into, args=(folder, MEMBER))
+    fitting.start()
+    while not (folder / "last.safetensors").exists():
+        time.sleep(0.005)
+    os.kill(fitting.pid, signal.SIGKILL)
+    fitting.join()
+    done, history, _ = checkpoint.load(folder / "last.safetensors")
+    assert 0 < done == len(history) < EPOCHS
+    assert not (folder / "weights").exists()
+    fit_into(folder, MEMBER)
+    assert md5(folder) == undisturbed[0]
+
+
+def test_a_second_process_on_the_same_fit_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    refused = pytest.raises(UserError, match="another process")
+    with checkpoint.checkpoint_folder("train", "mark"), refused, checkpoint.checkpoint_folder("train", "mark"):
+        pass
+    assert not (tmp_path / ".checkpoints" / "train" / "mark").exists()
+
+
+def test_what_stopped_early_leaves_its_checkpoint_and_frees_the_lock(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    with pytest.raises(KeyboardInterrupt), checkpoint.checkpoint_folder("train", "mark") as folder:
+        (folder / "last.safetensors").touch()
+        raise KeyboardInterrupt
+    with checkpoint.checkpoint_folder("train", "mark") as folder:
+        assert (folder / "last.safetensors").exists()
+
+
+def test_the_mark_changes_with_parameters_data_and_code(tmp_path):
+    data = tmp_path / "data"
+    data.write_bytes(bytes(100))
+    marks = [checkpoint.fingerprint(1, {"lr": 0.1}, data), checkpoint.fingerprint(1, {"lr": 0.2}, data)]
+    data.write_bytes(bytes(99) + b"1")
+    marks.append(checkpoint.fingerprint(1, {"lr": 0.1}, data))
+    assert len(set(marks)) == 3
+    versions, *files = checkpoint.code()
+    assert versions["torch"] in torch.__version__
+    assert {"fit.py", "losses.py", "augment.py"} <= {file.name for file in files}
+
+
+def test_a_large_file_is_marked_by_samples_and_its_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "SAMPLE_BYTES", 16)
+    data = tmp_path / "data"
+    content = np.random.default_rng(0).bytes(100_000)
+    data.write_bytes(content)
+    first = checkpoint.fingerprint(data)
+    data.write_bytes(content[::-1])
+    assert checkpoint.fingerprint(data) != first
+    data.write_bytes(content + b"0")
+    assert checkpoint.fingerprint(data) != first
+
+
+def test_an_optimizer_and_a_scaler_come_back_from_their_tensors(tmp_path):
+    layer = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(layer.parameters())
+    layer(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    states = {"optimizer": checkpoint.optimizer_tensors(optimizer), "scaler": checkpoint.scaler_tensors(scaler)}
+    checkpoint.save(tmp_path / "c", 3, [{"epoch": 3}], states)
+    epoch, history, loaded = checkpoint.load(tmp_path / "c")
+    fresh = torch.optim.AdamW(layer.parameters())
+    checkpoint.restore_optimizer(fresh, loaded["optimizer"])
+    other = torch.amp.GradScaler("cpu")
+    checkpoint.restore_scaler(other, loaded["scaler"])
+    assert (epoch, history) == (3, [{"epoch": 3}])
+    torch.testing.assert_close(fresh.state_dict()["state"], optimizer.state_dict()["state"])
+    assert other.state_dict() == scaler.state_dict()

@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: setup repro submission test lint ui serve review bench bench-labels bench-ingest walkthrough lock clean
+.PHONY: setup repro plan submission test lint ui serve review bench bench-labels bench-ingest bench-train ablations walkthrough lock clean
 
 setup: .venv/ready
 
@@ -21,6 +21,9 @@ repro: setup ## SET="group=choice key=value ..."
 submission: setup ## SET="model=nfnet": submission.csv of that choice; what is trained is not trained again
 	python -m facemask.params $(SET)
 	python -m facemask.repro submit
+
+plan: setup ## SET="..." as for repro: what that run would cost here
+	python -m facemask.plan $(SET)
 
 test: setup
 	python -m pytest
@@ -50,6 +53,12 @@ bench-ingest: setup
 
 walkthrough: setup ## runs docs/experiments.md and writes its output
 	python bench/walkthrough.py
+
+bench-train: setup
+	python bench/train.py
+
+ablations: setup ## hours: docs/ablations.md from experiments over several seeds; SET="scale=smoke" tries it
+	python bench/ablations.py --set $(SET)
 
 lock: ## after a change of pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --extra cluster --extra dev pyproject.toml -o requirements.lock

@@ -1,8 +1,10 @@
 """What conf/ may compute: found by Hydra in this folder, under `dvc exp run` and `python -m facemask.params` alike."""
 
-from omegaconf import ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 ABSENT = "conf/absent"  # an empty source: DVC wants a path that exists
+FURTHER = "data/pretrained"  # where stage pretrain@<member> leaves <member>.safetensors
+ROUNDS = {False: "data/training/photos.parquet", True: "data/training/second.parquet"}  # by: is it a student?
 
 
 def _given(path: str | None) -> str:
@@ -13,10 +15,64 @@ def _range(count: int) -> ListConfig:
     return OmegaConf.create(list(range(count)))
 
 
-def _concat(*lists: ListConfig) -> ListConfig:
-    return OmegaConf.create([item for items in lists for item in items])
+def _union(*lists: ListConfig) -> ListConfig:
+    """Every item once, at its first place."""
+    return OmegaConf.create(list(dict.fromkeys(item for items in lists for item in items)))
+
+
+def _chosen(group: DictConfig, key: str) -> ListConfig:
+    """The list a group's choice gives for a key, or an empty one: most models have no teachers."""
+    return group.get(key) or OmegaConf.create([])
+
+
+def _students(members: DictConfig, trained: ListConfig, teachers: ListConfig) -> ListConfig:
+    """The members that learn from pseudo-labels too: those with the source `pseudo`."""
+    students = [name for name in trained if name in members and "pseudo" in members[name].sources]
+    if students and not teachers:
+        raise ValueError(f"members.{students[0]} learns from pseudo-labels, and pseudo.teachers is empty")
+    both = sorted(set(students) & set(teachers))
+    if both:
+        raise ValueError(f"members.{both[0]} is a teacher and learns from pseudo-labels; a teacher must not")
+    return OmegaConf.create(students)
+
+
+def _fits(members: DictConfig, trained: ListConfig, folds: ListConfig, students: ListConfig) -> DictConfig:
+    """<member>-<fold> -> what that fit reads beside the pixels: its training table and, where they are a file, its weights."""
+    fits = {}
+    for member in trained:
+        weights = members[member].weights if member in members else ""
+        own = {
+            "photos": ROUNDS[member in students],
+            "weights": weights if weights.endswith(".safetensors") else ABSENT,
+        }
+        fits |= {f"{member}-{fold}": {"member": member, "fold": fold, **own} for fold in folds}
+    return OmegaConf.create(fits)
+
+
+def _further(members: DictConfig, trained: ListConfig) -> ListConfig:
+    """The members whose backbone some trained member starts from after further pre-training."""
+    wanted = [members[name].weights for name in trained if name in members]
+    names = [
+        path.removeprefix(f"{FURTHER}/").removesuffix(".safetensors") for path in wanted if path.startswith(FURTHER)
+    ]
+    unknown = [name for name in names if name not in members]
+    if unknown:
+        raise ValueError(
+            f"{FURTHER}/{unknown[0]}.safetensors: there is no member {unknown[0]!r} whose backbone it could be"
+        )
+    return OmegaConf.create(list(dict.fromkeys(names)))
+
+
+def _when(condition: ListConfig, value: str) -> ListConfig:
+    """[value] where the list has an item, else []: a matrix over it is one stage, or none."""
+    return OmegaConf.create([value] if condition else [])
 
 
 OmegaConf.register_new_resolver("given", _given, replace=True)
 OmegaConf.register_new_resolver("range", _range, replace=True)
-OmegaConf.register_new_resolver("concat", _concat, replace=True)
+OmegaConf.register_new_resolver("union", _union, replace=True)
+OmegaConf.register_new_resolver("chosen", _chosen, replace=True)
+OmegaConf.register_new_resolver("students", _students, replace=True)
+OmegaConf.register_new_resolver("fits", _fits, replace=True)
+OmegaConf.register_new_resolver("further", _further, replace=True)
+OmegaConf.register_new_resolver("when", _when, replace=True)

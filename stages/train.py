@@ -30,10 +30,11 @@ def main() -> None:
     rows = learnable(pd.read_parquet(arguments.photos), recipe, arguments.fold)
     stores = {source: f"{arguments.stores}/{source}.pixels" for source in rows["source"].unique()}
     name = f"{arguments.member}-{arguments.fold}"
-    absent = sorted(set(recipe["sources"]) - set(stores) - {"folders"})
+    absent = sorted(set(recipe["sources"]) - set(stores) - {"folders", "pseudo"})
     without = f"; not given: {', '.join(absent)}" if absent else ""
     print(f"{name}: {recipe['backbone']} on {len(rows)} photos of {', '.join(stores)}{without}", flush=True)
     data = [Path(arguments.photos), *map(Path, sorted(stores.values()))]
+    data += [Path(recipe["weights"])] if recipe["weights"].endswith(".safetensors") else []
     with checkpoint_folder("train", fingerprint(seed, name, training, recipe, *data, *code())) as folder:
         model, history = fit(rows, stores, recipe, training, seed, name, folder)
         if is_main_process():

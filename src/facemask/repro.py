@@ -15,16 +15,23 @@ DVC = [sys.executable, "-m", "dvc"]
 
 
 def run(targets: list[str]) -> None:
-    """Everything up to the training table, then fits and predictions in parallel, then the targets, or all the rest.
+    """Everything up to the training table, then each round's fits and predictions in parallel, then the targets, or all the rest.
+
+    The second round's students wait for the first's teachers.
 
     Raises UserError, naming the stage, where one fails.
     """
     training = params.section("training")
     jobs = training["jobs"] or max(1, (os.cpu_count() or 1) // training["threads"])
     _dvc("repro", "resample")
-    trained, folds = params.section("trained"), params.section("folds")
-    _side_by_side([f"train@{member}-{fold}" for member in trained for fold in folds], jobs)
-    _side_by_side([f"oof@{member}" for member in trained], jobs)
+    students, folds = params.section("students"), params.section("folds")
+    first = [member for member in params.section("trained") if member not in students]
+    _repro([f"pretrain@{member}" for member in params.section("pretrain")["backbones"]])
+    for members in (first, students):
+        _side_by_side([f"train@{member}-{fold}" for member in members for fold in folds], jobs)
+        _side_by_side([f"oof@{member}" for member in members], jobs)
+        if members is first:
+            _repro([f"pseudo@{name}" for name in params.section("pseudo")["rounds"]])
     _dvc("repro", *targets)
 
 
@@ -40,8 +47,13 @@ def check_sizes() -> None:
             )
 
 
+def _repro(stages: list[str]) -> None:
+    if stages:
+        _dvc("repro", *stages)
+
+
 def _side_by_side(stages: list[str], jobs: int) -> None:
-    if jobs == 1:
+    if jobs == 1 or not stages:
         return  # the closing `dvc repro` runs them one after another
     status = subprocess.run([*DVC, "status", "--json", *stages], capture_output=True, text=True, check=False)
     stale = [stage for stage in stages if f'"{stage}"' in status.stdout]

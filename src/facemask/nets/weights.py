@@ -12,7 +12,8 @@ PACKAGED = "tf_efficientnet_lite0"
 
 
 def load_pretrained(backbone: nn.Module, name: str, weights: str, folder: str | None) -> None:
-    """Load the backbone's weights in place. weights: none, package or folder (the hub is timm's own create_model).
+    """Load the backbone's weights in place. weights: none, package, folder or the path of a safetensors file (the hub is
+    timm's own create_model).
 
     Raises UserError where the weights are not there or do not fit.
     """
@@ -23,8 +24,12 @@ def load_pretrained(backbone: nn.Module, name: str, weights: str, folder: str | 
         if folder is None or not path.exists():
             raise unreachable(name, f"are not in training.weights_dir: {path} does not exist")
         _load(backbone, load_file(path), name)
+    elif weights.endswith(".safetensors"):
+        if not Path(weights).exists():
+            raise UserError(f"weights={weights} does not exist; where it is pretrain's, run `dvc repro` for it")
+        _load(backbone, load_file(weights), name)
     elif weights not in ("none", "hub"):
-        raise UserError(f"weights={weights!r} is unknown; choose none, package, hub or folder")
+        raise UserError(f"weights={weights!r} is unknown; choose none, package, hub, folder or a .safetensors file")
 
 
 def unreachable(name: str, reason: str) -> UserError:

@@ -1,0 +1,184 @@
+"""What each trick is worth on the drawn data: one change at a time, several seeds, `dvc exp run` for each (make ablations).
+
+python bench/ablations.py [--seeds 3] [--rows "CutMix" ...] [--set scale=demo ...] [--jobs 2] [--out docs/ablations.md]
+runs what is committed, a clone a seed, and writes the table. Scores are kept in --results: an interrupted sweep goes on.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from scipy.stats import t as student_t
+
+from facemask.errors import UserError, one_sentence
+from facemask.files import write_json, write_text
+
+FIRST_SEED = 2021
+ALWAYS = ("stack.candidates=[soft_vote]",)  # the members' own mean: a stacker's choice would add its noise
+YEARS = "members.plain.years={gamma:0.05,frozen:true}"
+FACES = "members.plain.sources=[competition,all_age_faces]"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A model group's choice and the overrides on top of it."""
+
+    model: str = "plain"
+    overrides: tuple[str, ...] = ()
+
+
+REFERENCES = {
+    "plain": Setting(),
+    "years, 60 as written": Setting(overrides=(YEARS, "resample.old_mean=0")),
+    "external faces, all bare": Setting(overrides=(FACES, "ingest.masks={wear:0,incorrect:0,bare:1}")),
+    "BEiT": Setting("beit_joint"),
+}
+ROWS: dict[str, tuple[str, Setting]] = {  # what is changed -> (against which reference, the whole setting)
+    "label smoothing 0.1": ("plain", Setting(overrides=("members.plain.loss.smoothing=0.1",))),
+    "weighted cross entropy": ("plain", Setting(overrides=("members.plain.loss.class_weights=1.0",))),
+    "focal loss, gamma 2": ("plain", Setting(overrides=("members.plain.loss.kind=focal",))),
+    "weighted sampling, temperature 0.5": ("plain", Setting(overrides=("members.plain.sampler.kind=balanced",))),
+    "age apart: mask and gender, age": ("plain", Setting("plain_apart")),
+    "age in years too, regressor frozen": ("plain", Setting(overrides=(YEARS,))),
+    "60 + Poisson(5)": ("years, 60 as written", Setting(overrides=(YEARS, "resample.old_mean=5"))),
+    "old from 58 while training": ("plain", Setting(overrides=("members.plain.old_age=58",))),
+    "external faces with masks": ("plain", Setting(overrides=(FACES,))),
+    "masks synthesised": ("external faces, all bare", Setting(overrides=(FACES,))),
+    "medical masks too": (
+        "plain",
+        Setting(overrides=("members.plain.sources=[competition,all_age_faces,medical_masks]",)),
+    ),
+    "random instead of centre crop": ("plain", Setting(overrides=("members.plain.augment.crop=random",))),
+    "CutMix, alpha 1": ("plain", Setting(overrides=("members.plain.mix.cutmix=1.0",))),
+    "flip at test time": ("plain", Setting(overrides=("views.plain=[plain,flip]",))),
+    "further pre-training": ("BEiT", Setting("pretrained", ("model.reference=[]",))),
+    "pseudo-labels": ("plain", Setting("student")),
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Paired by seed: mean, half the width of its 95 % interval (Student's t), and each seed's."""
+
+    mean: float
+    spread: float
+    each: tuple[float, ...]
+
+    @property
+    def verdict(self) -> str:
+        if abs(self.mean) <= self.spread:
+            return "nothing seen"
+        return "better" if self.mean > 0 else "worse"
+
+
+def difference(changed: list[float], reference: list[float]) -> Difference:
+    """Raises UserError for fewer than two seeds: there is no spread."""
+    each = np.subtract(changed, reference)
+    if len(each) < 2:
+        raise UserError("--seeds: a spread needs at least two seeds")
+    width = student_t.ppf(0.975, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each))
+    return Difference(float(each.mean()), float(width), tuple(map(float, each)))
+
+
+def document(scores: dict[str, dict[str, float]], rows: list[str], command: str) -> str:
+    """docs/ablations.md. scores: setting -> seed -> macro F1 of the eval photos."""
+    lines = [
+        "# What each trick is worth on the drawn data",
+        "",
+        f"Made by `{command}`; not edited by hand. Every row changes one thing of its reference and runs the whole",
+        "pipeline with the same seeds, each of which draws its own people. Macro F1 of the eval photos, mean of the public",
+        "and the private half; the difference is paired by seed, ± half its 95 % interval (Student's t). With so few seeds",
+        "`nothing seen` means that the noise is larger than the effect. `plain` is conf/members/plain.yaml.",
+        "",
+        "| change | against | reference | difference | each seed | |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        against = ROWS[row][0]
+        seeds = sorted(set(scores.get(row, {})) & set(scores.get(against, {})))
+        if len(seeds) < 2:
+            lines.append(f"| {row} | {against} | | | | failed: see the command's output |")
+            continue
+        base = [scores[against][seed] for seed in seeds]
+        found = difference([scores[row][seed] for seed in seeds], base)
+        each = " ".join(f"{value:+.3f}" for value in found.each)
+        lines.append(
+            f"| {row} | {against} | {np.mean(base):.3f} | {found.mean:+.3f} ± {found.spread:.3f} | {each} | {found.verdict} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+class Board:
+    """setting -> seed -> score of one revision and one set of overrides, kept on disk after each experiment."""
+
+    def __init__(self, path: Path, mark: str) -> None:
+        self.path, self.mark, self.lock = path, mark, Lock()
+        self.everything = json.loads(path.read_text()) if path.exists() else {}
+        self.scores: dict[str, dict[str, float]] = self.everything.setdefault(mark, {})
+
+    def put(self, name: str, seed: int, score: float) -> None:
+        with self.lock:
+            self.scores.setdefault(name, {})[str(seed)] = score
+            write_json(self.everything, self.path)
+
+
+def sweep(seed: int, names: list[str], base: list[str], folder: Path, board: Board) -> None:
+    """Every setting that the board lacks, in one clone whose run cache they share; what fails is told and left out."""
+    clone = folder / str(seed)
+    subprocess.run(["git", "clone", "--quiet", ".", str(clone)], check=True)
+    for name in names:
+        if str(seed) not in board.scores.get(name, {}):
+            score = experiment(seed, name, base, clone)
+            if score is not None:
+                board.put(name, seed, score)
+                print(f"seed {seed}, {name}: {score:.4f}", flush=True)
+
+
+def experiment(seed: int, name: str, base: list[str], clone: Path) -> float | None:
+    setting = {**REFERENCES, **{row: setting for row, (_, setting) in ROWS.items()}}[name]
+    command = [sys.executable, "-m", "dvc", "exp", "run", "--quiet"]
+    for override in (f"seed={seed}", f"model={setting.model}", *ALWAYS, *base, *setting.overrides):
+        command += ["-S", override]
+    environment = os.environ | {"PYTHONPATH": str(clone / "src")}
+    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        print(f"seed {seed}, {name} failed:\n{(done.stdout + done.stderr)[-1500:]}", file=sys.stderr, flush=True)
+        return None
+    scores = json.loads((clone / "metrics/scores.json").read_text())
+    return float(np.mean([scores[half]["macro_f1"] for half in ("public", "private")]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="ROW")
+    parser.add_argument("--set", nargs="*", default=[], help="overrides of every experiment: scale=smoke")
+    parser.add_argument("--jobs", type=int, default=2, help="seeds at a time")
+    parser.add_argument("--out", type=Path, default=Path("docs/ablations.md"))
+    parser.add_argument("--results", type=Path, default=Path(".checkpoints/ablations.json"))
+    arguments = parser.parse_args()
+    if arguments.seeds < 2:
+        raise UserError("--seeds: a spread needs at least two seeds")
+    rows = [row for row in ROWS if row in arguments.rows]
+    names = list(dict.fromkeys([*(ROWS[row][0] for row in rows), *rows]))
+    revision = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    board = Board(arguments.results, f"{revision} {' '.join(arguments.set)}")
+    seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.jobs) as pool:
+        list(pool.map(lambda seed: sweep(seed, names, arguments.set, Path(folder), board), seeds))
+    given = f' SET="{" ".join(arguments.set)}"' if arguments.set else ""
+    write_text(document(board.scores, rows, f"make ablations{given}"), arguments.out)
+    print(arguments.out.read_text())
+
+
+if __name__ == "__main__":
+    with one_sentence():
+        main()

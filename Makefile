@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: setup repro test lint ui review bench bench-labels bench-ingest bench-train ablations lock clean
+.PHONY: setup repro plan test lint ui review bench bench-labels bench-ingest bench-train ablations lock clean
 
 setup: .venv/ready
 
@@ -17,6 +17,9 @@ setup: .venv/ready
 repro: setup ## SET="group=choice key=value ..."
 	python -m facemask.params $(SET)
 	python -m facemask.repro
+
+plan: setup ## SET="..." as for repro: what that run would cost here
+	python -m facemask.plan $(SET)
 
 test: setup
 	python -m pytest

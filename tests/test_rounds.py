@@ -16,7 +16,7 @@ from facemask.params import compose
 from facemask.pseudo import SPLIT
 
 ROOT = Path.cwd()
-SURE = "pseudo.thresholds={mask:[0.34,0.34,0.34],gender:[0.5,0.5],age:[0.34,0.34,0.34]}"
+SURE = "pseudo.thresholds={mask:[0.3,0.3,0.3],gender:[0.5,0.5],age:[0.3,0.3,0.3]}"
 
 
 @pytest.fixture

@@ -48,10 +48,10 @@ def patches_in(backbone: Any) -> tuple[tuple[int, int], tuple[int, int]]:
 class MaskedNet(nn.Module):
     """A plain vision transformer of timm's with a mask token and a head over tokens; `backbone` is what training keeps."""
 
-    def __init__(self, backbone: nn.Module, codes: int) -> None:
+    def __init__(self, backbone: Any, codes: int) -> None:
         super().__init__()
         self.grid, _ = patches_in(backbone)
-        self.backbone: Any = backbone
+        self.backbone = backbone
         self.mask_token = nn.Parameter(nn.init.trunc_normal_(torch.empty(self.backbone.num_features), std=0.02))
         self.head = nn.Sequential(
             nn.LayerNorm(self.backbone.num_features), nn.Linear(self.backbone.num_features, codes)

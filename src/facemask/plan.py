@@ -1,0 +1,180 @@
+"""What a run will cost on this machine, before anyone waits: python -m facemask.plan [group=choice | key=value ...].
+
+Times a few real steps of every member (on noise: no photo need be there) and multiplies. Nothing is written.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from facemask import params
+from facemask.errors import UserError, one_sentence
+from facemask.sources import all_age_faces, competition, folders, medical_masks
+from facemask.sources.tree import open_tree
+from facemask.training.pretrain import seen_photos
+from facemask.training.rows import learnable
+from facemask.training.timing import time_fit, time_pretrain
+
+SECONDS = 4.0  # that a member's steps are timed, at least
+PHOTOS_A_PERSON, PHOTOS_A_USER = 7, 4  # of the competition and of the drawn medical masks
+TRAIN_SHARE = 0.6  # of the competition's persons
+FORWARD = 1 / 3  # of a training step: what predicting a batch is taken to cost
+TABLE = Path("data/training/photos.parquet")
+
+
+@dataclass
+class Work:
+    """A member's (or voter's, or backbone's) part of a run: `photos` drawn an epoch of one fit, `predicted` in all fits."""
+
+    name: str
+    backbone: str
+    fits: int
+    photos: int
+    epochs: int
+    batch: int
+    predicted: int = 0
+    seconds: float = float("nan")  # a step
+    megabytes: float = float("nan")
+    fault: str = ""
+
+    @property
+    def hours(self) -> float:
+        steps = self.fits * self.epochs * max(1, self.photos // min(self.batch, max(1, self.photos)))
+        return (steps + self.predicted / self.batch * FORWARD) * self.seconds / 3600
+
+
+def run(overrides: list[str]) -> None:
+    """Print the table. Raises UserError for an unknown override or a tree that cannot be read."""
+    from dvc.utils.serialize import parse_yaml
+
+    config = parse_yaml(params.compose(overrides), "params.yaml")
+    photos, origin = expected_photos(config)
+    work = planned(config, photos)
+    for part in tqdm(work, desc="timing", unit="member", disable=None):
+        measured = _time(part, config)
+        part.seconds, part.megabytes = measured.get("seconds", np.nan), measured.get("megabytes", np.nan)
+        part.fault = measured.get("fault", "")
+    print(table(work, _jobs(config["training"])))
+    print(f"Photos: {origin}. Predicting is taken as a third of a step; drawing and ingest are not counted.")
+
+
+def expected_photos(config: dict[str, Any]) -> tuple[pd.DataFrame, str]:
+    """The training table a run of `config` will have, in its columns that count, and where that was read from.
+
+    The table itself where it was made with the same settings; the numbers to be drawn; or the lists of the trees.
+    """
+    same = ("seed", "data", "draw", "ingest")
+    if TABLE.exists() and params.FILE.exists() and all(params.section(key) == config[key] for key in same):
+        return pd.read_parquet(TABLE), f"from {TABLE}"
+    if config["data"]["name"] == "drawn":
+        draw = config["draw"]
+        listed = _drawn(draw["persons"], draw["all_age_faces"], draw["medical_masks"])
+        return _as_training_table(listed, len(config["folds"])), "the numbers to be drawn"
+    return _as_training_table(_listed(config), len(config["folds"])), "as the trees list them, before any is refused"
+
+
+def planned(config: dict[str, Any], photos: pd.DataFrame) -> list[Work]:
+    """The voters, the further pre-training and every trained member, untimed."""
+    members, folds, relabel = config["members"], len(config["folds"]), config["relabel"]
+    competition_photos = photos[photos["source"] == "competition"]
+    train = int((competition_photos["split"] == "train").sum())
+    evaluated = int((competition_photos["split"] == "eval").sum())
+    voter = members[relabel["member"]]
+    share = 1 / relabel["folds"] if relabel["protocol"] == "alone" else 1 - 1 / relabel["folds"]
+    learned = voter["epoch_photos"] or round(train * share)
+    judged = round(train * (1 - share)) * relabel["folds"]
+    work = [
+        Work("voters", voter["backbone"], relabel["folds"], learned, voter["epochs"], voter["batch"], judged),
+    ]
+    options = config["pretrain"]
+    for name in options["backbones"]:
+        drawn = options["epoch_photos"] or len(seen_photos(photos, options))
+        backbone = members[name]["backbone"]
+        work.append(Work(f"pretrain {name}", backbone, 1, drawn, options["epochs"], options["batch"]))
+    for name in config["trained"]:
+        if name not in members:
+            raise UserError(f"there is no member {name!r}; choose from {', '.join(members)}")
+        recipe = members[name]
+        drawn = recipe["epoch_photos"] or len(learnable(photos, recipe, 0))
+        if not recipe["epoch_photos"] and name in config["students"]:
+            drawn += evaluated  # at most: as if every eval photo got a pseudo-label
+        predicted = len(config["views"][name]) * (train + folds * evaluated)
+        work.append(Work(name, recipe["backbone"], folds, drawn, recipe["epochs"], recipe["batch"], predicted))
+    return work
+
+
+def table(work: list[Work], jobs: int) -> str:
+    """A line a part, then the sum of hours and the wall clock of `jobs` fits at a time."""
+    lines = [f"{'':26}{'backbone':34}{'fits':>5}{'photos':>9}{'epochs':>7}{'s/step':>8}{'hours':>8}{'GB':>6}"]
+    for part in work:
+        head = f"{part.name:26}{part.backbone:34}{part.fits:>5}{part.photos:>9}{part.epochs:>7}"
+        cost = f"{part.seconds:>8.3f}{part.hours:>8.2f}{part.megabytes / 1024:>6.1f}"
+        lines.append(head + (f"  {part.fault}" if part.fault else cost))
+    timed = [part for part in work if not part.fault]
+    total = sum(part.hours for part in timed)
+    lines.append(f"{'total':26}{'':34}{sum(part.fits for part in timed):>5}{'':>24}{total:>8.2f}")
+    lines.append(f"{jobs} at a time: about {total / jobs:.2f} hours")
+    if len(timed) < len(work):
+        lines.append(
+            f"without {', '.join(part.name for part in work if part.fault)}: their reason stands in their line"
+        )
+    return "\n".join(lines)
+
+
+def _time(part: Work, config: dict[str, Any]) -> dict[str, Any]:
+    training, short_side = config["training"], config["ingest"]["short_side"]
+    if part.name.startswith("pretrain "):
+        recipe = config["members"][part.name.removeprefix("pretrain ")]
+        return time_pretrain(recipe, config["pretrain"], training, short_side, SECONDS)
+    name = config["relabel"]["member"] if part.name == "voters" else part.name
+    return time_fit(config["members"][name], training, short_side, SECONDS)
+
+
+def _jobs(training: dict[str, Any]) -> int:
+    return int(training["jobs"] or max(1, (os.cpu_count() or 1) // training["threads"]))
+
+
+def _drawn(persons: int, faces: int, users: int) -> pd.DataFrame:
+    train = round(TRAIN_SHARE * persons) * PHOTOS_A_PERSON
+    sizes = {
+        ("competition", "train"): train,
+        ("competition", "eval"): persons * PHOTOS_A_PERSON - train,
+        ("all_age_faces", "extra"): faces,
+        ("medical_masks", "extra"): users * PHOTOS_A_USER,
+    }
+    parts = [pd.DataFrame({"source": [source] * n, "split": split}) for (source, split), n in sizes.items()]
+    listed = pd.concat(parts, ignore_index=True)
+    return listed.assign(person=listed.index // PHOTOS_A_PERSON, mask=0, gender=0, age=40)
+
+
+def _listed(config: dict[str, Any]) -> pd.DataFrame:
+    data, types = config["data"], config["ingest"]["medical_types"]
+    listings = []
+    if data["root"]:
+        listings.append(competition.list_photos(open_tree(data["root"], "data.root")))
+    if data["all_age_faces"]:
+        listings.append(all_age_faces.list_photos(open_tree(data["all_age_faces"], "data.all_age_faces")))
+    if data["medical_masks"]:
+        listings.append(medical_masks.list_photos(open_tree(data["medical_masks"], "data.medical_masks"), types))
+    if data["folders"]:
+        listings.append(folders.list_photos(open_tree(data["folders"], "data.folders")))
+    return pd.concat([listing.photos for listing in listings], ignore_index=True)
+
+
+def _as_training_table(listed: pd.DataFrame, folds: int) -> pd.DataFrame:
+    photos = listed.assign(weight=1.0, years=listed["age"].astype("float32"))
+    photos[["written_mask", "written_gender", "written_age"]] = photos[["mask", "gender", "age"]]
+    number = pd.Series(pd.factorize(photos["person"])[0] % folds, index=photos.index, dtype="Int8")
+    photos["fold"] = number.where(photos["split"] == "train")
+    return photos
+
+
+if __name__ == "__main__":
+    with one_sentence():
+        run(sys.argv[1:])

@@ -1,0 +1,130 @@
+"""How long a training step really takes on this machine, and how much memory: a few steps of the real loop on noise."""
+
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from facemask.draws import generator
+from facemask.errors import UserError
+from facemask.photos.store import KIND_BYTES, PIXELS
+from facemask.training.fit import device_of, fit
+from facemask.training.pretrain import pretrain
+
+FEWEST, MOST = 3, 12  # steps timed after the first, which warms up
+PICTURES = 16  # different photos of noise
+Train = Callable[[pd.DataFrame, dict[str, str], Path], object]
+
+
+class _Enough(Exception):
+    """Thrown out of the loop by the clock."""
+
+
+class StepClock:
+    """Watches the optimizer steps of this process and ends the loop when `seconds` and FEWEST steps have passed."""
+
+    def __init__(self, seconds: float, synchronise: Callable[[], None]) -> None:
+        self.ticks: list[float] = []
+        self.seconds, self.synchronise = seconds, synchronise
+        self.hook = register_optimizer_step_post_hook(self._tick)
+
+    def _tick(self, *_: object) -> None:
+        self.synchronise()
+        self.ticks.append(time.perf_counter())
+        timed = len(self.ticks) - 1
+        if timed >= MOST or (timed >= FEWEST and self.ticks[-1] - self.ticks[0] >= self.seconds):
+            raise _Enough
+
+    def seconds_a_step(self) -> float:
+        """Median, the first step left out; all that lies between two steps counts: reading, augmenting, averaging."""
+        return float(np.median(np.diff(self.ticks)))
+
+
+def time_fit(recipe: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float) -> dict[str, Any]:
+    """{"seconds": a step, "megabytes": peak} of a member's fit, or {"fault": a sentence}, found in a process of its own.
+
+    Weights are not loaded: they take as long from scratch. Photos are noise of short_side x 4/3 pixels.
+    """
+    endless = {"weights": "none", "epochs": 1000, "epoch_photos": recipe["batch"] * (MOST + 2)}
+
+    def train(rows: pd.DataFrame, stores: dict[str, str], folder: Path) -> object:
+        return fit(rows, stores, recipe | endless, training, 0, "plan", folder)
+
+    return _apart(train, recipe, training, short_side, seconds)
+
+
+def time_pretrain(
+    recipe: dict[str, Any], options: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float
+) -> dict[str, Any]:
+    """The same of a backbone's further pre-training; the tokenizer is a random projection."""
+    endless = {"epochs": 1000, "epoch_photos": options["batch"] * (MOST + 2), "tokenizer": "projection"}
+
+    def train(rows: pd.DataFrame, stores: dict[str, str], folder: Path) -> object:
+        return pretrain(rows, stores, recipe | {"weights": "none"}, options | endless, training, 0, "plan", folder)
+
+    return _apart(train, recipe, training, short_side, seconds)
+
+
+def _apart(
+    train: Train, recipe: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float
+) -> dict[str, Any]:
+    # fork: the modules are loaded already, and nothing has touched torch's threads or a GPU in this process.
+    context = multiprocessing.get_context("fork")
+    answers = context.SimpleQueue()
+    process = context.Process(target=_timed, args=(train, recipe, training, short_side, seconds, answers))
+    process.start()
+    process.join()
+    nothing = {"fault": f"the process ended with code {process.exitcode}"}
+    found: dict[str, Any] = nothing if answers.empty() else answers.get()
+    return found
+
+
+def _timed(
+    train: Train, recipe: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float, answers: Any
+) -> None:
+    device = device_of(training)
+
+    def synchronise() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    clock = StepClock(seconds, synchronise)
+    try:
+        with tempfile.TemporaryDirectory() as place:
+            rows, stores = noise(Path(place), recipe, short_side)
+            train(rows, stores, Path(place))
+    except _Enough:
+        if device.type == "cuda":
+            memory = torch.cuda.max_memory_allocated() / 2**20
+        else:
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        answers.put({"seconds": clock.seconds_a_step(), "megabytes": memory})
+    except UserError as error:
+        answers.put({"fault": str(error)})
+    except torch.OutOfMemoryError:
+        answers.put({"fault": f"out of memory at batch {recipe['batch']}"})
+
+
+def noise(folder: Path, recipe: dict[str, Any], short_side: int) -> tuple[pd.DataFrame, dict[str, str]]:
+    """A training table of two batches with every label known, and its store of a few pictures of noise."""
+    random = generator(0, "plan", "noise")
+    height, width = round(short_side * 4 / 3), short_side
+    pixels = random.integers(0, 256, (PICTURES, height, width, 3), dtype=np.uint8)
+    path = folder / "competition.pixels"
+    path.write_bytes(PIXELS + pixels.tobytes())
+    index = np.arange(2 * recipe["batch"])
+    rows = pd.DataFrame({"photo": index.astype(str), "source": "competition", "split": "train"})
+    codes = {"mask": index % 3, "gender": index % 2, "age": 18 + index % 43}
+    rows = rows.assign(**codes, **{f"written_{name}": values for name, values in codes.items()})
+    rows["years"], rows["weight"] = rows["age"].astype("float32"), np.float32(1)
+    rows["offset"] = KIND_BYTES + index % PICTURES * height * width * 3
+    rows["stored_height"], rows["stored_width"] = height, width
+    return rows, {"competition": str(path)}

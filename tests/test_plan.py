@@ -1,0 +1,52 @@
+import pytest
+import yaml
+from learning import TRAINING, recipe
+
+from facemask import plan
+from facemask.params import compose
+from facemask.training.timing import time_fit, time_pretrain
+
+SMOKE = yaml.safe_load(compose(["scale=smoke"]))
+
+
+def test_the_table_adds_up():
+    work = [
+        plan.Work("one", "net", fits=3, photos=320, epochs=2, batch=32, seconds=1.8, megabytes=512),
+        plan.Work("two", "net", fits=1, photos=100, epochs=9, batch=40, predicted=1200, seconds=3.6, megabytes=512),
+        plan.Work("three", "net", fits=9, photos=100, epochs=9, batch=40, fault="out of memory at batch 40"),
+    ]
+    assert work[0].hours == pytest.approx(3 * 2 * 10 * 1.8 / 3600)
+    assert work[1].hours == pytest.approx((9 * 2 + 1200 / 40 / 3) * 3.6 / 3600)
+    printed = plan.table(work, 2).splitlines()
+    assert printed[4].split() == ["total", "4", f"{work[0].hours + work[1].hours:.2f}"]
+    assert f"{(work[0].hours + work[1].hours) / 2:.2f} hours" in printed[5]
+    assert "out of memory" in printed[3]
+    assert "without three" in printed[6]
+
+
+def test_every_fit_of_the_run_is_planned_with_the_photos_it_will_draw():
+    config = yaml.safe_load(compose(["scale=smoke", "model=student", "members.plain.epoch_photos=null"]))
+    photos, origin = plan.expected_photos(config | {"seed": "another"})
+    assert origin == "the numbers to be drawn"
+    work = {part.name: part for part in plan.planned(config, photos)}
+    assert set(work) == {"voters", "plain", "plain_student"}
+    persons = SMOKE["draw"]["persons"]
+    assert len(photos[photos["source"] == "competition"]) == 7 * persons
+    assert work["plain"].fits == len(SMOKE["folds"])
+    assert work["plain"].photos == 7 * round(0.6 * persons) / len(SMOKE["folds"])
+    assert work["voters"].fits == SMOKE["relabel"]["folds"]
+    further = plan.planned(yaml.safe_load(compose(["scale=smoke", "model=pretrained"])), photos)
+    assert "pretrain beit_joint" in {part.name for part in further}
+
+
+def test_real_steps_are_timed():
+    for found in (
+        time_fit(recipe("nfnet"), TRAINING, 64, 0.1),
+        time_pretrain(recipe("beit_joint"), SMOKE["pretrain"], TRAINING, 64, 0.1),
+    ):
+        assert 0 < found["seconds"] < 60
+        assert found["megabytes"] > 50
+
+
+def test_a_fault_is_told_in_the_members_line():
+    assert "not a timm" in time_fit(recipe("nfnet", backbone="no_such_net"), TRAINING, 64, 0.1)["fault"]

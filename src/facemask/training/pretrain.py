@@ -30,7 +30,8 @@ def seen_photos(photos: pd.DataFrame, options: dict[str, Any]) -> pd.DataFrame:
     chosen = photos["source"].isin(options["sources"]) & ((photos["split"] != "eval") | options["transductive"])
     if not chosen.any():
         raise UserError(f"pretrain.sources: no photo of {', '.join(options['sources'])}; give data.root")
-    return photos[chosen].reset_index(drop=True)
+    rows: pd.DataFrame = photos[chosen].reset_index(drop=True)
+    return rows
 
 
 def pretrain(

@@ -73,9 +73,10 @@ def test_no_truth_of_an_eval_photo_reaches_a_student(photos):
     told = labels.set_index(["photo", "attribute"])["value"]
     for place in np.flatnonzero(rows["split"] == SPLIT):
         for attribute in ATTRIBUTES:
-            assert codes[attribute][place] == told.get((rows["photo"][place], attribute), -1)
+            key = (rows["photo"][place], attribute)
+            assert codes[attribute][place] == told.get(key, -1)
+            assert codes[f"{attribute}_weight"][place] == (0.5 if key in told else 0)
         assert np.isnan(codes["years"][place])
-        assert codes["weight"][place] == 0.5
     untouched = set(photos.loc[photos["split"] == "eval", "photo"]) - set(labels["photo"])
     assert not untouched & set(rows["photo"])
 

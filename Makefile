@@ -64,5 +64,6 @@ lock: ## after a change of pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --extra cluster --extra dev pyproject.toml -o requirements.lock
 
 clean: ## what the pipeline made; the environment and the raw data stay
-	rm -rf data/photos data/labels data/training data/models data/predictions data/ensemble data/drawn
+	rm -rf data/photos data/labels data/training data/pretrained data/models data/predictions data/teachers data/ensemble
+	rm -rf data/looks data/sheets data/drawn
 	rm -rf .checkpoints submission.csv report.html mlflow.db mlruns

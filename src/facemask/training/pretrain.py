@@ -149,6 +149,6 @@ def _resume(
     done, history, states = checkpoint.load(path)
     net.load_state_dict(states["net"])
     checkpoint.restore_optimizer(optimizer, states["optimizer"])
-    checkpoint.restore_scaler(scaler, states["scaler"])
+    checkpoint.restore_scaler(scaler, states.get("scaler", {}))
     print(f"resumed after epoch {done}", flush=True)
     return done, history

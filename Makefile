@@ -20,7 +20,7 @@ repro: setup ## SET="group=choice key=value ..."
 
 submission: setup ## SET="model=nfnet": submission.csv of that choice; what is trained is not trained again
 	python -m facemask.params $(SET)
-	python -m facemask.repro submit
+	python -m facemask.repro submit export
 
 plan: setup ## SET="..." as for repro: what that run would cost here
 	python -m facemask.plan $(SET)

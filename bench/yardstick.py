@@ -22,7 +22,7 @@ def scores(seed: int, overrides: list[str], folder: Path) -> dict[str, float]:
     for command in (["facemask.params", f"seed={seed}", "model.reference=[baseline]", *overrides], ["facemask.repro"]):
         subprocess.run([sys.executable, "-m", *command], cwd=clone, env=environment, check=True, stdout=sys.stderr)
     board = json.loads((clone / "metrics/scores.json").read_text())
-    private = {name: value["private"]["macro_f1"] for name, value in board["members"].items() if "private" in value}
+    private = {name: value["private"].get("macro_f1") for name, value in board["members"].items() if "private" in value}
     single = max((value for value in private.values() if value is not None), default=float("nan"))
     return {
         "stack": board["private"]["macro_f1"],

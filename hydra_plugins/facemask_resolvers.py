@@ -53,7 +53,9 @@ def _further(members: DictConfig, trained: ListConfig) -> ListConfig:
     """The members whose backbone some trained member starts from after further pre-training."""
     wanted = [members[name].weights for name in trained if name in members]
     names = [
-        path.removeprefix(f"{FURTHER}/").removesuffix(".safetensors") for path in wanted if path.startswith(FURTHER)
+        path.removeprefix(f"{FURTHER}/").removesuffix(".safetensors")
+        for path in wanted
+        if path.startswith(f"{FURTHER}/")
     ]
     unknown = [name for name in names if name not in members]
     if unknown:

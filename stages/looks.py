@@ -16,13 +16,12 @@ from facemask.files import replacing, write_csv
 from facemask.inference import outsiders
 from facemask.inference.attention import FRAME, attention
 from facemask.inference.predict import predict
-from facemask.nets.model import FaceNet, build
+from facemask.nets.model import FaceNet, build, sized
 from facemask.photos.collection import Photos
 from facemask.predictions import read_table
-from facemask.scoring.calls import calls, label_years
-from facemask.scoring.looks import choose
+from facemask.scoring.calls import calls, choose, label_years
 from facemask.scoring.scores import parts_of
-from facemask.training.fit import device_of
+from facemask.training.devices import device_of
 
 
 def main() -> None:
@@ -55,7 +54,7 @@ def looks(arguments: argparse.Namespace, photos: pd.DataFrame) -> tuple[pd.DataF
     pixels = Photos(table, {"competition": str(arguments.stores / "competition.pixels")})
     rows, maps = [], []
     for member in tqdm(params.section("model")["members"], desc="looks", disable=None):
-        recipe = params.member(member)
+        recipe = sized(params.member(member))
         for fold in params.section("folds"):
             held_out = np.flatnonzero(table["fold"] == fold)
             if not len(held_out):
@@ -76,7 +75,10 @@ def looks(arguments: argparse.Namespace, photos: pd.DataFrame) -> tuple[pd.DataF
 
 def judged_outside(arguments: argparse.Namespace, photos: pd.DataFrame) -> pd.DataFrame:
     """outsiders.COLUMNS of a sample of every external source, by the mean of the judges' folds."""
-    training, recipes = params.section("training"), {name: params.member(name) for name in params.section("trained")}
+    training, recipes = (
+        params.section("training"),
+        {name: sized(params.member(name)) for name in params.section("trained")},
+    )
     tables = [pd.DataFrame(columns=outsiders.COLUMNS)]
     for source in [name for name in photos["source"].unique() if name != "competition"]:
         rows = outsiders.sample(photos, source, params.section("looks")["outside"], params.section("seed"))

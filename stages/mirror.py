@@ -31,6 +31,8 @@ def main() -> None:
         "relabel",
         "fix_labels",
         "resample",
+        "pretrain",
+        "pseudo",
         "training",
         "stack",
         "views",
@@ -52,11 +54,12 @@ def main() -> None:
         for fold in params.section("folds")
     ]
     root = Path(os.environ.get("DVC_ROOT", ".")).resolve()
+    # An experiment elsewhere leaves the alias to the workspace's own ensemble.
+    bundle = open_bundle(FOLDER) if Path.cwd().resolve() == root and FOLDER.is_dir() else None
     try:
         run = mirror(parent, children, root)
-        # An experiment elsewhere leaves the alias to the workspace's own ensemble.
-        if Path.cwd().resolve() == root and FOLDER.is_dir():
-            number = register(FOLDER, columns(open_bundle(FOLDER)), run, fingerprint(FOLDER / "bundle.json"), root)
+        if bundle and list(bundle.members) == model["members"]:
+            number = register(FOLDER, columns(bundle), run, fingerprint(FOLDER / "bundle.json"), root)
             print(f"MLflow: {MODEL_URI} is version {number}; `make serve` answers with it")
     except Exception as error:  # any fault of a server: the files are the record, and the next mirror writes it
         print(f"MLflow is out of reach ({type(error).__name__}: {error}); `make ui` mirrors later", file=sys.stderr)

@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, help="the backbone's weights (safetensors)")
     parser.add_argument("--history", required=True)
     arguments = parser.parse_args()
-    seed, training, options = (params.section(name) for name in ("seed", "training", "pretrain"))
+    seed, training, options = params.section("seed"), params.section("training"), params.section("pretrain")
     recipe, name = sized(params.member(arguments.member)), arguments.member
 
     tables = [pd.read_parquet(path) for path in arguments.photos]
@@ -30,7 +30,8 @@ def main() -> None:
     stores = {source: f"{arguments.stores}/{source}.pixels" for source in rows["source"].unique()}
     evaluated = int((rows["split"] == "eval").sum())
     print(f"pretrain {name}: {recipe['backbone']} on {len(rows)} photos, {evaluated} of them eval photos", flush=True)
-    mark = fingerprint(seed, name, training, recipe, options, *arguments.photos, *code())
+    given = [Path(path) for path in (recipe["weights"], options["tokenizer"]) if Path(path).is_file()]
+    mark = fingerprint(seed, name, training, recipe, options, *given, *arguments.photos, *code())
     with checkpoint_folder("pretrain", mark) as folder:
         backbone, history = pretrain(rows, stores, recipe, options, training, seed, name, folder)
         with replacing(arguments.out) as out:

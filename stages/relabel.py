@@ -23,7 +23,8 @@ def main() -> None:
     parser.add_argument("--pixels", required=True)
     parser.add_argument("--suspects", required=True)
     arguments = parser.parse_args()
-    seed, options, training, ages = (params.section(name) for name in ("seed", "relabel", "training", "resample"))
+    seed, options = params.section("seed"), params.section("relabel")
+    training, ages = params.section("training"), params.section("resample")
     recipe = sized(params.member(options["member"]))
 
     photos = pd.read_parquet(arguments.photos)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
+import torch
 from safetensors.torch import load_file
 
 from facemask import params
@@ -38,14 +39,16 @@ def main() -> None:
 
 def _predicted(member: str, weights: Path, rows: pd.DataFrame, stores: str) -> pd.DataFrame:
     """The mean over the folds' networks, none of which learned these photos' unknown attributes."""
-    recipe, training, views = sized(params.member(member)), params.section("training"), params.section("views")[member]
+    recipe, training = sized(params.member(member)), params.section("training")
+    views, average = params.section("views")[member], params.section("inference")[member]["average"]
+    torch.set_num_threads(training["threads"])
     photos = Photos(rows, {source: f"{stores}/{source}.pixels" for source in rows["source"].unique()})
     folds, sums = params.section("folds"), None
     for fold in folds:
         model = build(recipe, training["weights_dir"], pretrained=False)
         model.load_state_dict(load_file(weights / str(fold) / "weights.safetensors"))
         device = device_of(training)
-        table = predict(model.to(device), photos, recipe, views, training, device, f"fold {fold}")
+        table = predict(model.to(device), photos, recipe, views, training, device, f"fold {fold}", average)
         sums = table if sums is None else sums + table
     assert sums is not None, "a member has at least one fold"
     return (sums / len(folds)).astype("float32").assign(photo=rows["photo"])

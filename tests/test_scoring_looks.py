@@ -8,8 +8,8 @@ from stacking_world import hide_eval, outside_table, photo_table, truth_of
 from facemask.inference.outsiders import COLUMNS, judges, sample, verdicts
 from facemask.labels import encode
 from facemask.predictions import JOINT_COLUMNS
-from facemask.scoring.calls import calls, label_years
-from facemask.scoring.looks import Looks, choose, hit, looks_section, mean_maps, shown_photos
+from facemask.scoring.calls import calls, choose, label_years
+from facemask.scoring.looks import Looks, hit, looks_section, mean_maps, shown_photos
 from facemask.scoring.outside import outside_section, type_readings, type_sentence
 from facemask.scoring.provenance import source_section
 from facemask.scoring.scores import parts_of

@@ -85,6 +85,8 @@ def planned(config: dict[str, Any], photos: pd.DataFrame) -> list[Work]:
     competition_photos = photos[photos["source"] == "competition"]
     train = int((competition_photos["split"] == "train").sum())
     evaluated = int((competition_photos["split"] == "eval").sum())
+    if relabel["member"] not in members:
+        raise UserError(f"relabel.member={relabel['member']!r} does not exist; choose from {', '.join(members)}")
     voter = members[relabel["member"]]
     share = 1 / relabel["folds"] if relabel["protocol"] == "alone" else 1 - 1 / relabel["folds"]
     learned = voter["epoch_photos"] or round(train * share)
@@ -164,6 +166,8 @@ def _listed(config: dict[str, Any]) -> pd.DataFrame:
         listings.append(medical_masks.list_photos(open_tree(data["medical_masks"], "data.medical_masks"), types))
     if data["folders"]:
         listings.append(folders.list_photos(open_tree(data["folders"], "data.folders")))
+    if not listings:
+        raise UserError("data.root is not given; set it to the folder or zip that holds train/ and eval/")
     return pd.concat([listing.photos for listing in listings], ignore_index=True)
 
 

@@ -32,7 +32,7 @@ MODEL, ALIAS = "facemask", "champion"
 MODEL_URI = f"models:/{MODEL}@{ALIAS}"
 CODE = Path(__file__).with_name("served_model.py")
 NEEDED = (
-    "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "safetensors", "scikit-learn", "simplejpeg", "timm",
+    "accelerate", "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "safetensors", "scikit-learn", "simplejpeg", "timm",
     "torch", "xgboost-cpu",
 )  # fmt: skip
 

@@ -36,7 +36,7 @@ def unreachable(name: str, reason: str) -> UserError:
     """The one sentence for weights that cannot be had: what is wrong, and the ways there are."""
     return UserError(
         f"weights of {name} {reason}; either connect to a network (weights=hub), or put {name}.safetensors into a folder "
-        f"(training.weights_dir=FOLDER weights=folder), or take what needs neither (backbone={PACKAGED} weights=package); "
+        f"(training.weights_dir=FOLDER and the member's weights=folder), or take what needs neither (the member's backbone={PACKAGED}, weights=package); "
         "weights=none trains from scratch"
     )
 

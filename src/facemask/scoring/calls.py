@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from facemask.draws import generator
 from facemask.labels import ATTRIBUTES, Array, decode
 from facemask.predictions import JOINT_COLUMNS
 from facemask.scoring.scores import Part
@@ -62,3 +63,13 @@ def is_wrong(rows: pd.DataFrame, attribute: str) -> Array:
     pair = ("true", "called") if attribute == "joint" else (attribute, f"called_{attribute}")
     wrong: Array = rows[pair[0]].to_numpy() != rows[pair[1]].to_numpy()
     return wrong
+
+
+def choose(calls: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+    """Rows of calls.calls: half of them the worst photos, half right ones by draw, at most one of a person in each half."""
+    wrong = is_wrong(calls, "joint")
+    worst = calls[wrong].sort_values(["truth_probability", "photo"], kind="stable").drop_duplicates("person")
+    right = calls[~wrong].sort_values("photo", kind="stable")
+    order = generator(seed, "looks", "right").permutation(len(right))
+    drawn = right.iloc[order].drop_duplicates("person")
+    return pd.concat([worst.head(count // 2), drawn.head(count - count // 2)], ignore_index=True)

@@ -7,7 +7,6 @@ from textwrap import fill
 import numpy as np
 import pandas as pd
 
-from facemask.draws import generator
 from facemask.labels import ATTRIBUTES, CLASSES, Array, decode
 from facemask.scoring import plots
 from facemask.scoring.calls import is_wrong
@@ -27,16 +26,6 @@ class Looks:
     rows: pd.DataFrame
     pixels: Mapping[str, Array]
     mean: Array
-
-
-def choose(calls: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
-    """Rows of calls.calls: half of them the worst photos, half right ones by draw, at most one of a person in each half."""
-    wrong = is_wrong(calls, "joint")
-    worst = calls[wrong].sort_values(["truth_probability", "photo"], kind="stable").drop_duplicates("person")
-    right = calls[~wrong].sort_values("photo", kind="stable")
-    order = generator(seed, "looks", "right").permutation(len(right))
-    drawn = right.iloc[order].drop_duplicates("person")
-    return pd.concat([worst.head(count // 2), drawn.head(count - count // 2)], ignore_index=True)
 
 
 def shown_photos(rows: pd.DataFrame, calls: pd.DataFrame) -> list[str]:

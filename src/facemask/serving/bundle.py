@@ -115,7 +115,9 @@ def open_bundle(folder: Path) -> Bundle:
 
 def columns(bundle: Bundle) -> dict[str, str]:
     """The columns of this ensemble's answers and their kinds, in MLflow's words."""
-    years = {"years": "float"} if any(member["recipe"]["years"] for member in bundle.members.values()) else {}
+    recipes = [member["recipe"] for member in bundle.members.values()]
+    tells_years = [recipe["years"] or recipe["age_head"] == "years" for recipe in recipes]
+    years = {"years": "float"} if any(tells_years) else {}
     words = dict.fromkeys(ATTRIBUTES, "string")
     return {"class": "long", **words, "probability": "float", **years, **dict.fromkeys(JOINT_COLUMNS, "float")}
 

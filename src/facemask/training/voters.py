@@ -36,6 +36,8 @@ def judge(
     """
     if protocol not in PROTOCOLS:
         raise UserError(f"relabel.protocol={protocol!r} is unknown; choose from {', '.join(PROTOCOLS)}")
+    if set(recipe["predicts"]) != {"mask", "gender", "age"} or not (recipe["years"] or recipe["age_head"] == "years"):
+        raise UserError("relabel.member must predict mask, gender, age and years; take voter or three_head")
     folds = sorted(photos["fold"].unique())
     jobs = [(photos, store_paths, recipe, training, protocol, seed, folder, int(fold)) for fold in folds]
     with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context("spawn")) as pool:

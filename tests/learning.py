@@ -23,9 +23,13 @@ TRAINING = {
 HEIGHT, WIDTH = 80, 60
 
 
+# Every model's own recipes beside the usual ones.
+ALSO = f"also@members=[{','.join(sorted(path.stem for path in Path('conf/also').glob('*.yaml')))}]"
+
+
 @cache
 def _smoke() -> str:
-    return compose(["scale=smoke"])
+    return compose(["scale=smoke", ALSO])
 
 
 def recipe(name: str, **changes: Any) -> dict[str, Any]:

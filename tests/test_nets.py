@@ -1,7 +1,7 @@
 import pytest
 import torch
 import yaml
-from learning import recipe
+from learning import ALSO, recipe
 from safetensors.torch import save_file
 
 from facemask.errors import UserError
@@ -76,7 +76,7 @@ def test_any_backbone_by_name_has_the_size_that_timm_says(name):
     assert outputs["joint"].shape == (1, 18)
 
 
-FULL = yaml.safe_load(compose(["scale=full"]))
+FULL = yaml.safe_load(compose(["scale=full", ALSO]))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from learning import ALSO
 
 from facemask import params
 from facemask.errors import UserError
@@ -45,7 +46,7 @@ def test_an_absent_source_gets_a_path_that_exists():
 
 
 def test_every_member_that_may_be_chosen_says_how_it_predicts():
-    composed = yaml.safe_load(params.compose([]))
+    composed = yaml.safe_load(params.compose([ALSO]))
     members = set(composed["members"]) - {composed["relabel"]["member"]}
     assert set(composed["views"]) == members
     assert set(composed["inference"]) == members

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from learning import world
+from learning import ALSO, world
 from safetensors.torch import load_file
 
 from facemask.params import compose
@@ -22,7 +22,7 @@ SURE = "pseudo.thresholds={mask:[0.3,0.3,0.3],gender:[0.5,0.5],age:[0.3,0.3,0.3]
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder with params.yaml, the tables and stores that the stages read; two photos of `folders` lack labels."""
-    text = compose(["scale=smoke", "model=student", "model.members=[plain_student,beit_pretrained]", SURE], ROOT)
+    text = compose(["scale=smoke", "model=student", "model.members=[plain_student,beit_pretrained]", SURE, ALSO], ROOT)
     (tmp_path / "params.yaml").write_text(text)
     photos, _ = world(tmp_path)
     extra = photos[photos["split"] == "train"][:4].assign(source="folders", split="extra", fold=pd.NA)

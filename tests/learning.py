@@ -24,7 +24,7 @@ HEIGHT, WIDTH = 80, 60
 
 
 # Every model's own recipes beside the usual ones.
-ALSO = f"also@members=[{','.join(sorted(path.stem for path in Path('conf/also').glob('*.yaml')))}]"
+ALSO = f"also=[{','.join(sorted(path.stem for path in Path('conf/also').glob('*.yaml')))}]"
 
 
 @cache

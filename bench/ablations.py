@@ -40,6 +40,7 @@ REFERENCES = {
     "years, 60 as written": Setting(overrides=(YEARS, "resample.old_mean=0")),
     "external faces, all bare": Setting(overrides=(FACES, "ingest.masks={wear:0,incorrect:0,bare:1}")),
     "BEiT": Setting("beit_joint"),
+    "labels as written": Setting(overrides=("fix_labels.auto=false",)),
 }
 ROWS: dict[str, tuple[str, Setting]] = {  # what is changed -> (against which reference, the whole setting)
     "label smoothing 0.1": ("plain", Setting(overrides=("members.plain.loss.smoothing=0.1",))),
@@ -61,6 +62,11 @@ ROWS: dict[str, tuple[str, Setting]] = {  # what is changed -> (against which re
     "flip at test time": ("plain", Setting(overrides=("views.plain=[plain,flip]",))),
     "further pre-training": ("BEiT", Setting("pretrained", ("model.reference=[]",))),
     "pseudo-labels": ("plain", Setting("student")),
+    "wrong labels found and fixed": ("labels as written", Setting()),
+    "every wrong label fixed (the truth's own)": (
+        "labels as written",
+        Setting(overrides=("fix_labels.auto=false", "data.labels=data/drawn/truth/corrections.csv")),
+    ),
 }
 
 

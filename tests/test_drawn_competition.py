@@ -2,12 +2,15 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from facemask.drawn.competition import FILES, Latent, plan_persons, sittings
-from facemask.labels import age_band
+from facemask.cleaning.corrections import apply_corrections, read_corrections
+from facemask.drawn.competition import FILES, TRUE_MASK, Latent, plan_persons, sittings, write_truth
+from facemask.labels import MASK, age_band
 
 
 def _trained(persons: int, noise: float = 0.01, seed: int = 1) -> list[Latent]:
@@ -79,3 +82,25 @@ def test_a_seed_is_a_plan() -> None:
 def test_ages_spread_over_their_bands() -> None:
     ages = np.array([person.age for person in plan_persons(2000, 1, 0.0)])
     assert set(range(18, 60)) <= set(ages.tolist())
+
+
+def test_the_corrections_beside_the_truth_undo_every_planted_error(tmp_path: Path) -> None:
+    people = plan_persons(500, 1, 0.05)
+    write_truth(tmp_path / "truth", people, 1)
+    truth = pd.read_csv(tmp_path / "truth" / "train.csv")
+    written = {person.folder: person for person in people if person.split == "train"}
+    photos = pd.DataFrame(
+        {
+            "person": truth["folder"],
+            "file": truth["file"],
+            "mask": [MASK.index(TRUE_MASK[Path(file).stem]) for file in truth["file"]],
+            "gender": [written[folder].written_gender for folder in truth["folder"]],
+            "age": [written[folder].written_age for folder in truth["folder"]],
+            "origin": "written",
+        }
+    )
+    right = truth[["mask", "gender"]].assign(age=truth["age"].clip(upper=60))
+    assert (photos[["mask", "gender", "age"]] != right).any(axis=1).sum() == 15 * 7 * 2 + 15 * 2
+    photos, lines = apply_corrections(photos, read_corrections(tmp_path / "truth" / "corrections.csv"), "truth")
+    assert set(lines["status"]) == {"changed"}
+    pd.testing.assert_frame_equal(photos[["mask", "gender", "age"]], right)

@@ -19,13 +19,13 @@ def test_signs_of_age_rise_with_age_and_overlap() -> None:
     young, middle, near, old = map(signs, (25, 45, 56, 64))
     assert young.mean() < middle.mean() < near.mean() < old.mean()
     assert young.max() < old.min()
-    assert near.max() > old.min()
+    assert near.max() > np.median(old)
 
 
 def test_signs_of_gender_differ_and_overlap() -> None:
     jaws = [np.array([draw_person(1, "tree", n, gender, 35).gender_cues.jaw for n in range(200)]) for gender in (0, 1)]
     assert jaws[0].mean() < jaws[1].mean()
-    assert jaws[0].max() > jaws[1].min()
+    assert jaws[0].max() > np.median(jaws[1])
     hair = [{draw_person(1, "tree", n, gender, 35).hair.style for n in range(200)} for gender in (0, 1)]
     assert len(hair[0] & hair[1]) >= 5
 

@@ -125,7 +125,7 @@ def test_sources_are_named_with_licence_and_citation_and_absent_ones_left_out() 
                           "cleared_for_commercial_use": None},
         "folders": {"photos": 0, "persons": 0, "quarantined": 0},
     }  # fmt: skip
-    drawn = PHOTOS.assign(synthetic=PHOTOS["file"] == "mask1.jpg")
+    drawn = PHOTOS.assign(synthetic=np.where(PHOTOS["file"] == "mask1.jpg", "worn", ""))
     section = source_section(sources, drawn)
     text = " ".join(section.text)
     assert "Not cleared for commercial use: all_age_faces." in text

@@ -83,9 +83,13 @@ def finish(root: Path, people: list[Latent], seed: int) -> None:
 
 
 def write_truth(root: Path, people: list[Latent], seed: int) -> None:
-    """train.csv (folder,person,file,mask,gender,age,planted) and eval.csv (ImageID,ans,half,person,age)."""
+    """train.csv (folder,person,file,mask,gender,age,planted), eval.csv (ImageID,ans,half,person,age), and corrections.csv:
+    what undoes every planted error, in the format of labels/<data>.csv.
+    """
     root.mkdir(parents=True)
-    write_csv(_train_truth([person for person in people if person.split == "train"]), root / "train.csv")
+    trained = [person for person in people if person.split == "train"]
+    write_csv(_train_truth(trained), root / "train.csv")
+    write_csv(_corrections(trained), root / "corrections.csv")
     write_csv(_eval_truth(people, seed), root / "eval.csv")
 
 
@@ -230,6 +234,15 @@ def _train_truth(people: list[Latent]) -> pd.DataFrame:
                 (person.folder, f"p{person.number:05d}", f"{name}.{ending}", *labels, person.planted if touched else "")
             )
     return pd.DataFrame(rows, columns=["folder", "person", "file", "mask", "gender", "age", "planted"])
+
+
+def _corrections(people: list[Latent]) -> pd.DataFrame:
+    rows = []
+    for person in people:
+        if person.planted:
+            right = {"gender": GENDER[person.gender], "age": min(person.age, TOP_AGE), "swap": ""}[person.planted]
+            rows.append((person.folder, "", person.planted, right, "truth", "planted by the drawing"))
+    return pd.DataFrame(rows, columns=["person", "file", "attribute", "value", "by", "note"])
 
 
 def _eval_truth(people: list[Latent], seed: int) -> pd.DataFrame:

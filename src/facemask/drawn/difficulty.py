@@ -3,11 +3,11 @@
 Raise a noise to make the labels harder to see; raise a shift to make classes further apart.
 """
 
-AGE_LOOK_NOISE = 1.5  # years: how much older or younger a person looks as a whole (standard deviation)
-AGE_CUE_NOISE = 3.0  # years: the same for each cue on its own (grey hair, forehead, eyes, sagging, ...)
+AGE_LOOK_NOISE = 2.5  # years: how much older or younger a person looks as a whole (standard deviation)
+AGE_CUE_NOISE = 5.0  # years: the same for each cue on its own (grey hair, forehead, eyes, sagging, ...)
 DYED_SHARE = {0: 0.10, 1: 0.25}  # share of men and women who hide their grey hair
 
-GENDER_CUE_NOISE = 0.5  # each gender cue is -1 (male) or +1 (female) plus noise of this standard deviation
+GENDER_CUE_NOISE = 0.75  # each gender cue is -1 (male) or +1 (female) plus noise of this standard deviation
 OTHER_HAIR_SHARE = 0.06  # share of persons with a hair style drawn from the other gender's
 OTHER_CLOTHES_SHARE = 0.2  # share of persons in clothes drawn from the other gender's
 MAKE_UP_SHARE = 0.65  # share of grown-up women who wear some

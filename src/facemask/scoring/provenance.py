@@ -14,7 +14,7 @@ def masks_by_source(photos: pd.DataFrame) -> pd.DataFrame:
     records = []
     for source, rows in photos[photos["mask"].notna()].groupby("source", sort=False):
         counts = {word: int((rows["mask"] == code).sum()) for code, word in enumerate(MASK)}
-        drawn = int(rows["synthetic"].fillna(False).astype(bool).sum()) if "synthetic" in rows else 0
+        drawn = int((rows["synthetic"] != "").sum())
         records.append({"source": source, "photos": len(rows), **counts, "drawn": drawn})
     return pd.DataFrame(records, columns=["source", "photos", *MASK, "drawn"])
 
@@ -24,7 +24,7 @@ def source_section(sources: Mapping[str, Mapping[str, Any]], photos: pd.DataFram
     used = pd.DataFrame([{"source": name, **facts} for name, facts in sources.items() if facts["photos"]])
     masks = masks_by_source(photos)
     drawn = masks[masks["drawn"] > 0]
-    closed = used.loc[~used["cleared_for_commercial_use"].fillna(False).astype(bool), "source"]
+    closed = used.loc[used["cleared_for_commercial_use"].ne(True), "source"]
     made = [f"{name} ({counted(count, 'photo')})" for name, count in zip(used["source"], used["photos"], strict=True)]
     section = Section("sources", "Sources", [
         f"Made from {listed(made)}. Not cleared for commercial use: {listed(closed)}.",

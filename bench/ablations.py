@@ -62,6 +62,7 @@ ROWS: dict[str, tuple[str, Setting]] = {  # what is changed -> (against which re
     "flip at test time": ("plain", Setting(overrides=("views.plain=[plain,flip]",))),
     "further pre-training": ("BEiT", Setting("pretrained", ("model.reference=[]",))),
     "pseudo-labels": ("plain", Setting("student")),
+    "FixMatch on the eval photos": ("plain", Setting(overrides=("members.plain.consistency.weight=1.0",))),
     "wrong labels found and fixed": ("labels as written", Setting()),
     "every wrong label fixed (the truth's own)": (
         "labels as written",

@@ -14,7 +14,7 @@ from facemask.nets.model import FaceNet, sized
 from facemask.training.checkpoint import checkpoint_folder, code, fingerprint
 from facemask.training.devices import is_main_process
 from facemask.training.fit import fit
-from facemask.training.rows import learnable
+from facemask.training.rows import learnable, unlabelled
 
 
 def main() -> None:
@@ -27,16 +27,20 @@ def main() -> None:
     arguments = parser.parse_args()
     seed, training, recipe = params.section("seed"), params.section("training"), sized(params.member(arguments.member))
 
-    rows = learnable(pd.read_parquet(arguments.photos), recipe, arguments.fold)
+    photos = pd.read_parquet(arguments.photos)
+    rows = learnable(photos, recipe, arguments.fold)
+    others = unlabelled(photos, recipe) if recipe["consistency"]["weight"] else None
     stores = {source: f"{arguments.stores}/{source}.pixels" for source in rows["source"].unique()}
     name = f"{arguments.member}-{arguments.fold}"
     absent = sorted(set(recipe["sources"]) - set(stores) - {"folders", "pseudo"})
     without = f"; not given: {', '.join(absent)}" if absent else ""
     print(f"{name}: {recipe['backbone']} on {len(rows)} photos of {', '.join(stores)}{without}", flush=True)
+    if others is not None:
+        print(f"{name}: consistent on {len(others)} photos without labels", flush=True)
     data = [Path(arguments.photos), *map(Path, sorted(stores.values()))]
     data += [Path(recipe["weights"])] if recipe["weights"].endswith(".safetensors") else []
     with checkpoint_folder("train", fingerprint(seed, name, training, recipe, *data, *code())) as folder:
-        model, history = fit(rows, stores, recipe, training, seed, name, folder)
+        model, history = fit(rows, stores, recipe, training, seed, name, folder, others)
         if is_main_process():
             write(model, history, arguments.out)
 

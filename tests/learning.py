@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from facemask.nets.model import FaceNet
 from facemask.params import compose
 from facemask.photos.store import KIND_BYTES, PIXELS
 
@@ -34,6 +35,10 @@ def _smoke() -> str:
 
 def recipe(name: str, **changes: Any) -> dict[str, Any]:
     return yaml.safe_load(_smoke())["members"][name] | changes
+
+
+def weights_of(model: FaceNet) -> bytes:
+    return b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values())
 
 
 def world(folder: Path, persons: int = 12) -> tuple[pd.DataFrame, dict[str, str]]:

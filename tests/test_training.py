@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from learning import TRAINING, recipe, world
+from learning import TRAINING, recipe, weights_of, world
 
 from facemask.draws import seed_of
 from facemask.errors import UserError
@@ -12,10 +12,6 @@ from facemask.training import checkpoint
 from facemask.training.fit import fit
 from facemask.training.rows import class_weights, learnable, targets
 from facemask.training.voters import judge
-
-
-def weights_of(model) -> bytes:
-    return b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values())
 
 
 def test_it_learns_what_can_be_learned(tmp_path):

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import nullcontext
+from itertools import repeat
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from facemask.nets.model import FaceNet, build, normalisation
 from facemask.nets.precision import autocast
 from facemask.training import checkpoint
 from facemask.training.batches import TrainingBatches
+from facemask.training.consistency import UnlabelledBatches, guesses
 from facemask.training.devices import accelerator, summed
 from facemask.training.memory import is_out_of_memory, smaller_parts
 from facemask.training.mixing import mixed
@@ -31,17 +33,19 @@ def fit(
     seed: int,
     name: str,
     folder: Path,
+    unlabelled: pd.DataFrame | None = None,
 ) -> tuple[FaceNet, list[dict[str, Any]]]:
     """Train one member on rows; return the averaged network and the history, one entry an epoch.
 
     name keys every draw. folder holds the checkpoint, from which an interrupted fit goes on bit for bit. Under
-    `accelerate launch` every process calls this, and each learns from its part of every batch.
+    `accelerate launch` every process calls this, and each learns from its part of every batch. unlabelled: what the
+    recipe's consistency looks at; None: it is off.
     Raises UserError, naming epoch and step, for a loss that is not finite, and for a batch that does not fit into memory.
     """
     parts = recipe["schedule"]["accumulate"]
     while True:
         try:
-            return fit_in_parts(rows, store_paths, recipe, training, seed, name, folder, parts)
+            return fit_in_parts(rows, store_paths, recipe, training, seed, name, folder, parts, unlabelled)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -58,6 +62,7 @@ def fit_in_parts(
     name: str,
     folder: Path,
     parts: int,
+    unlabelled: pd.DataFrame | None = None,
 ) -> tuple[FaceNet, list[dict[str, Any]]]:
     """fit() with each batch cut into `parts`, whose gradients add up to the batch's."""
     processes = accelerator(training, recipe)
@@ -67,6 +72,10 @@ def fit_in_parts(
     model = build(recipe, training["weights_dir"], pretrained=True).to(device).to(memory_format=layout)
     share = (processes.process_index, processes.num_processes)
     batches = TrainingBatches(rows, store_paths, recipe, seed, name, training["workers"], share)
+    second = None
+    if unlabelled is not None:
+        options = (recipe, batches.steps, seed, name, training["workers"], share)
+        second = UnlabelledBatches(unlabelled, store_paths, *options)
     averaged = ModelEmaV3(model, decay=schedule["ema"], use_warmup=True)
     optimizer = adamw(model, recipe)
     scaler = torch.amp.GradScaler(device.type, enabled=training["amp"] == "fp16")
@@ -76,29 +85,37 @@ def fit_in_parts(
         model.compile()
     network = processes.prepare_model(model)
 
+    def on_device(images: Tensor) -> Tensor:
+        return (images.to(device, non_blocking=True).float() - mean) / deviation
+
     for epoch in range(done, recipe["epochs"]):
         torch.manual_seed(seed_of(seed, "dropout", name, epoch) % 2**63)
         model.train()
         if schedule["freeze"]:
             set_frozen(model, epoch < schedule["freeze"])
         started, losses = time.monotonic(), []
-        for index, (images, targets) in enumerate(batches.epoch(epoch)):
+        unseen = second.epoch(epoch) if second else repeat(None)
+        for index, ((images, targets), pair) in enumerate(zip(batches.epoch(epoch), unseen, strict=False)):
             step = epoch * batches.steps + index
             steps = recipe["epochs"] * batches.steps
             rate = learning_rate(step, steps, recipe["lr"], schedule["warmup"], schedule["rate"])
             set_rate(optimizer, rate)
-            images = (images.to(device, non_blocking=True).float() - mean) / deviation
             targets = {key: value.to(device, non_blocking=True) for key, value in targets.items()}
-            images, targets = mixed(images, targets, recipe["mix"], generator(seed, "mix", name, step, share[0]))
-            images = images.contiguous(memory_format=layout)
+            images, targets = mixed(
+                on_device(images), targets, recipe["mix"], generator(seed, "mix", name, step, share[0])
+            )
+            pieces = _pieces(images, targets, weight_sums(targets, summed), parts)
+            if pair is not None:
+                with torch.no_grad(), autocast(device, training["amp"]):
+                    outputs = averaged.module(on_device(pair[0]).contiguous(memory_format=layout))
+                told = guesses(outputs, recipe, summed)
+                pieces = _pieces(on_device(pair[1]), *told, parts) + pieces
             optimizer.zero_grad()
-            sums, pieces = weight_sums(targets, summed), _cut(len(images), parts)
             loss = torch.zeros((), device=device)
-            for piece in pieces:
-                piece_targets = {key: value[piece] for key, value in targets.items()}
-                with nullcontext() if piece is pieces[-1] else processes.no_sync(network):
+            for piece, piece_targets, sums in pieces:
+                with nullcontext() if piece is pieces[-1][0] else processes.no_sync(network):
                     with autocast(device, training["amp"]):
-                        outputs = network(images[piece])
+                        outputs = network(piece.contiguous(memory_format=layout))
                     piece_loss = member_loss(outputs, piece_targets, recipe, sums, summed)
                     scaler.scale(piece_loss).backward()  # type: ignore[no-untyped-call]
                 loss += piece_loss.detach()
@@ -123,9 +140,13 @@ def fit_in_parts(
     return cast(FaceNet, averaged.module), history
 
 
-def _cut(count: int, parts: int) -> list[slice]:
-    size = -(-count // parts)
-    return [slice(start, start + size) for start in range(0, count, size)]
+Piece = tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]  # images, their targets, the whole batch's weight sums
+
+
+def _pieces(images: Tensor, targets: dict[str, Tensor], sums: dict[str, Tensor], parts: int) -> list[Piece]:
+    size = -(-len(images) // parts)
+    cuts = [slice(start, start + size) for start in range(0, len(images), size)]
+    return [(images[cut], {key: value[cut] for key, value in targets.items()}, sums) for cut in cuts]
 
 
 def _must_be_finite(values: list[Tensor], name: str, epoch: int, index: int) -> None:

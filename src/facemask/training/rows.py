@@ -20,10 +20,27 @@ def learnable(photos: pd.DataFrame, recipe: dict[str, Any], held_out_fold: int |
     if held_out_fold is not None:
         chosen &= ~(photos["fold"] == held_out_fold).fillna(False)
     rows = photos[chosen].reset_index(drop=True)
-    known = np.any([codes >= 0 for codes in targets(rows, recipe).values() if codes.dtype == np.int64], axis=0)
+    known = _known(rows, recipe)
     if not known.any():
         raise UserError(f"no photo of sources {recipe['sources']} has a label for {recipe['predicts']}; give data.root")
     return rows[known].reset_index(drop=True)
+
+
+def unlabelled(photos: pd.DataFrame, recipe: dict[str, Any]) -> pd.DataFrame:
+    """The rows of the recipe's sources that say nothing of what it predicts: eval photos, above all. No label is looked at.
+
+    Raises UserError if there is none.
+    """
+    rows = photos[photos["source"].isin(recipe["sources"])]
+    rows = rows[(rows["split"] == "eval") | ~_known(rows, recipe)].reset_index(drop=True)
+    if not len(rows):
+        raise UserError(f"consistency.weight: no photo of sources {recipe['sources']} is without labels; set it to 0")
+    return rows
+
+
+def _known(rows: pd.DataFrame, recipe: dict[str, Any]) -> Array:
+    codes = [codes for codes in targets(rows, recipe).values() if codes.dtype == np.int64]
+    return np.asarray(np.any([some >= 0 for some in codes], axis=0))
 
 
 def targets(rows: pd.DataFrame, recipe: dict[str, Any]) -> dict[str, Array]:

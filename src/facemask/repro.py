@@ -38,13 +38,20 @@ def run(targets: list[str]) -> None:
 def check_sizes() -> None:
     """Raises UserError for a member that asks for more pixels than ingest stores."""
     stored = params.section("ingest")["short_side"]
-    for name in params.section("trained"):
-        size = params.member(name)["size"]
-        if size and min(size) > stored:
+    for name in [*params.section("trained"), params.section("relabel")["member"]]:
+        size = params.member(name)["size"] or _default_size(name)
+        if min(size) > stored:
             raise UserError(
                 f"members.{name}.size is {size}, and ingest stores a short side of {stored};"
                 f" set ingest.short_side={min(size)} or a smaller size"
             )
+
+
+def _default_size(member: str) -> list[int]:
+    from facemask.nets.model import sized  # seconds to import, and only for a size that timm is to say
+
+    size: list[int] = sized(params.member(member))["size"]
+    return size
 
 
 def _repro(stages: list[str]) -> None:

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from facemask.errors import UserError
 from facemask.files import replacing
@@ -84,44 +84,50 @@ def checkpoint_folder(stage: str, mark: str) -> Iterator[Path]:
         Path(lock.name).unlink()
 
 
-def save(path: Path, epoch: int, history: list[dict[str, Any]], states: dict[str, dict[str, Tensor]]) -> None:
-    """states: named state dicts of tensors alone; see optimizer_tensors for an optimizer's."""
-    tensors = {f"{name}/{key}": t.detach().contiguous() for name, state in states.items() for key, t in state.items()}
+class State(NamedTuple):
+    """All that a fit carries from epoch to epoch."""
+
+    networks: dict[str, nn.Module]
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+
+
+def save(path: Path, epoch: int, history: list[dict[str, Any]], state: State) -> None:
+    """After `epoch` epochs, with the history so far."""
+    states = {name: network.state_dict() for name, network in state.networks.items()}
+    states["optimizer"] = {
+        f"{parameter}/{name}": torch.as_tensor(value)
+        for parameter, values in state.optimizer.state_dict()["state"].items()
+        for name, value in values.items()
+    }
+    states["scaler"] = {name: torch.as_tensor(value) for name, value in state.scaler.state_dict().items()}
+    tensors = {f"{name}/{key}": t.detach().contiguous() for name, part in states.items() for key, t in part.items()}
     with replacing(path) as temporary:
         save_file(tensors, temporary, {"epoch": str(epoch), "history": json.dumps(history)})
 
 
-def load(path: Path) -> tuple[int, list[dict[str, Any]], dict[str, dict[str, Tensor]]]:
-    """(epochs done, history, states) as saved."""
+def resume(path: Path, state: State) -> tuple[int, list[dict[str, Any]]]:
+    """(epochs done, history), with the state put back; (0, []) where there is no checkpoint."""
+    if not path.exists():
+        return 0, []
     states: dict[str, dict[str, Tensor]] = {}
     with safe_open(path, "pt") as file:
         for name in file.keys():  # noqa: SIM118 - a safetensors file is no mapping
-            state, key = name.split("/", 1)
-            states.setdefault(state, {})[key] = file.get_tensor(name)
+            part, key = name.split("/", 1)
+            states.setdefault(part, {})[key] = file.get_tensor(name)
         metadata = file.metadata()
-    return int(metadata["epoch"]), json.loads(metadata["history"]), states
+    for name, network in state.networks.items():
+        network.load_state_dict(states[name])
+    _restore_optimizer(state.optimizer, states["optimizer"])
+    if "scaler" in states:  # a scaler that is off has nothing to keep
+        state.scaler.load_state_dict({name: tensor.item() for name, tensor in states["scaler"].items()})
+    print(f"resumed after epoch {metadata['epoch']}", flush=True)
+    return int(metadata["epoch"]), json.loads(metadata["history"])
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    return {
-        f"{parameter}/{name}": torch.as_tensor(value)
-        for parameter, values in optimizer.state_dict()["state"].items()
-        for name, value in values.items()
-    }
-
-
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    values: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         parameter, name = key.split("/")
-        state.setdefault(int(parameter), {})[name] = tensor
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
-
-
-def scaler_tensors(scaler: torch.amp.GradScaler) -> dict[str, Tensor]:
-    return {name: torch.as_tensor(value) for name, value in scaler.state_dict().items()}
-
-
-def restore_scaler(scaler: torch.amp.GradScaler, tensors: dict[str, Tensor]) -> None:
-    if tensors:
-        scaler.load_state_dict({name: tensor.item() for name, tensor in tensors.items()})
+        values.setdefault(int(parameter), {})[name] = tensor
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": values})

@@ -80,7 +80,8 @@ def fit_in_parts(
     optimizer = adamw(model, recipe)
     scaler = torch.amp.GradScaler(device.type, enabled=training["amp"] == "fp16")
     mean, deviation = (tensor.to(device) for tensor in normalisation(model))
-    done, history = _resume(folder / "last.safetensors", model, averaged, optimizer, scaler)
+    state = checkpoint.State({"model": model, "averaged": averaged.module}, optimizer, scaler)
+    done, history = checkpoint.resume(folder / "last.safetensors", state)
     if recipe["compile"]:
         model.compile()
     network = processes.prepare_model(model)
@@ -133,10 +134,7 @@ def fit_in_parts(
             speed = batches.steps * batches.batch / (time.monotonic() - started)
             heading = f"{name} epoch {epoch + 1}/{recipe['epochs']}"
             print(f"{heading} loss {history[-1]['loss']:.4f} {speed:.0f} photos/s", flush=True)
-            states = {"model": model.state_dict(), "averaged": averaged.module.state_dict()}
-            states["optimizer"] = checkpoint.optimizer_tensors(optimizer)
-            states["scaler"] = checkpoint.scaler_tensors(scaler)
-            checkpoint.save(folder / "last.safetensors", epoch + 1, history, states)
+            checkpoint.save(folder / "last.safetensors", epoch + 1, history, state)
     return cast(FaceNet, averaged.module), history
 
 
@@ -154,21 +152,3 @@ def _must_be_finite(values: list[Tensor], name: str, epoch: int, index: int) -> 
         if not torch.isfinite(value).all():
             what = f"the loss is {value.item()}" if value.ndim == 0 else "the weights are not finite"
             raise UserError(f"{name}: {what} in epoch {epoch + 1}, step {index + 1}; lower the member's lr")
-
-
-def _resume(
-    path: Path,
-    model: torch.nn.Module,
-    averaged: ModelEmaV3,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-) -> tuple[int, list[dict[str, Any]]]:
-    if not path.exists():
-        return 0, []
-    done, history, states = checkpoint.load(path)
-    model.load_state_dict(states["model"])
-    averaged.module.load_state_dict(states["averaged"])
-    checkpoint.restore_optimizer(optimizer, states["optimizer"])
-    checkpoint.restore_scaler(scaler, states.get("scaler", {}))
-    print(f"resumed after epoch {done}", flush=True)
-    return done, history

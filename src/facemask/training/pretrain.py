@@ -65,7 +65,8 @@ def pretrain(
     batches = TrainingBatches(labelled, store_paths, recipe | plain, seed, f"pretrain/{name}", training["workers"])
     optimizer = torch.optim.AdamW(net.parameters(), lr=options["lr"], weight_decay=options["weight_decay"])
     scaler = torch.amp.GradScaler(device.type, enabled=training["amp"] == "fp16")
-    done, history = _resume(folder / "last.safetensors", net, optimizer, scaler)
+    state = checkpoint.State({"net": net}, optimizer, scaler)
+    done, history = checkpoint.resume(folder / "last.safetensors", state)
 
     for epoch in range(done, options["epochs"]):
         torch.manual_seed(seed_of(seed, "pretrain", "dropout", name, epoch) % 2**63)
@@ -110,9 +111,7 @@ def pretrain(
             f"guessed {right / count:.3f} of {codes} tokens, {speed:.0f} photos/s",
             flush=True,
         )
-        states = {"net": net.state_dict(), "optimizer": checkpoint.optimizer_tensors(optimizer)}
-        states["scaler"] = checkpoint.scaler_tensors(scaler)
-        checkpoint.save(folder / "last.safetensors", epoch + 1, history, states)
+        checkpoint.save(folder / "last.safetensors", epoch + 1, history, state)
     return {key: tensor.detach().cpu().contiguous() for key, tensor in net.backbone.state_dict().items()}, history
 
 
@@ -139,16 +138,3 @@ def _tokenizer(
     views = np.stack([centre_view(photos[int(row)], recipe["size"], recipe["augment"]["share"]) for row in sampled])
     patches = patches_of(torch.from_numpy(views).permute(0, 3, 1, 2).float() / 255, patch).flatten(0, 1)
     return CODEBOOKS[kind](patches, patch, options["codes"], random), options["codes"]
-
-
-def _resume(
-    path: Path, net: nn.Module, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
-) -> tuple[int, list[dict[str, Any]]]:
-    if not path.exists():
-        return 0, []
-    done, history, states = checkpoint.load(path)
-    net.load_state_dict(states["net"])
-    checkpoint.restore_optimizer(optimizer, states["optimizer"])
-    checkpoint.restore_scaler(scaler, states.get("scaler", {}))
-    print(f"resumed after epoch {done}", flush=True)
-    return done, history

@@ -11,10 +11,7 @@ import argparse
 import hashlib
 import json
 import os
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -24,9 +21,9 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import psutil
 import simplejpeg
 from PIL import Image
+from processes import MEGABYTE, run_bound
 from tqdm import tqdm
 
 from facemask.files import replacing
@@ -37,7 +34,7 @@ from facemask.sources.tree import open_tree
 
 SHORT_SIDE = 384
 PIXEL_LIMIT = 10**8
-MEGABYTE = 2**20
+
 SMALL = (24, 18)  # height, width of the photos of --many
 
 
@@ -150,33 +147,9 @@ def measure(name: str, tree: Path, cores: int) -> None:
 
 
 def measured(name: str, tree: Path, cores: int) -> Run:
-    command = [sys.executable, __file__, "--measure", name, "--folder", str(tree), "--cores", str(cores)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=lambda: bind(cores)
-    )
-    peak = [0.0]
-    watcher = threading.Thread(target=watch, args=(process, peak))
-    watcher.start()
-    output, _ = process.communicate()
-    watcher.join()
-    return Run(*json.loads(output), peak[0])
-
-
-def bind(cores: int) -> None:
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-
-
-def watch(process: "subprocess.Popen[bytes]", peak: list[float]) -> None:
-    """The largest sum of proportional memory (shared pages counted once) of a process and its children."""
-    while process.poll() is None:
-        total = 0.0
-        try:
-            for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
-                total += one.memory_full_info().pss / MEGABYTE
-        except psutil.Error:
-            continue
-        peak[0] = max(peak[0], total)
-        time.sleep(0.1)
+    command = [__file__, "--measure", name, "--folder", str(tree), "--cores", str(cores)]
+    output, peak = run_bound(command, cores)
+    return Run(*json.loads(output), peak)
 
 
 def costs_beside_decoding(folder: Path) -> str:

@@ -11,12 +11,8 @@ generous to them; the team's recipe reads the 384 x 512 originals. With a CUDA d
 
 import argparse
 import json
-import os
 import resource
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,12 +21,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
-import psutil
 import simplejpeg
 import timm.data
 import torch
 import torch.nn.functional as F
 import yaml
+from processes import run_bound
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader
 from torchvision import transforms as v1
@@ -48,7 +44,7 @@ from facemask.training.fit import fit
 ORIGINAL, STORED = (512, 384), (192, 144)  # height, width: the competition's photos, and the store's at scale=demo
 JPEGS = 256  # different JPEGs; the store repeats them up to --photos
 WARM_UP = 4  # steps
-MEGABYTE = 2**20
+
 ON_CPU = {
     "lite0": {"backbone": "tf_efficientnet_lite0", "weights": "package", "size": [128, 96], "batch": 32},
     "test_efficientnet": {"backbone": "test_efficientnet", "weights": "none", "size": [128, 96], "batch": 32},
@@ -266,37 +262,11 @@ def measured(
     method: str, model: str, folder: Path, steps: int, cores: int, threads: int, workers: int
 ) -> tuple[float, float, float]:
     """(photos a second, processor milliseconds a photo, peak MB of the process and its workers)."""
-    command = [sys.executable, __file__, "--measure", method, "--models", model, "--folder", str(folder)]
+    command = [__file__, "--measure", method, "--models", model, "--folder", str(folder)]
     command += ["--steps", str(steps), "--threads", str(threads), "--workers", str(workers)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: bind(cores)
-    )
-    peak = [0.0]
-    watcher = threading.Thread(target=watch, args=(process, peak))
-    watcher.start()
-    output, errors = process.communicate()
-    watcher.join()
-    if process.returncode:
-        sys.exit(f"{method}, {model}: {errors[-2000:]}")
+    output, peak = run_bound(command, cores)
     answer = json.loads(output.splitlines()[-1])
-    return answer["rate"], answer["busy"], max(peak[0], answer["peak"])
-
-
-def bind(cores: int) -> None:
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-
-
-def watch(process: "subprocess.Popen[str]", peak: list[float]) -> None:
-    """The largest sum of proportional memory (shared pages counted once) of a process and its children."""
-    while process.poll() is None:
-        total = 0.0
-        try:
-            for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
-                total += one.memory_full_info().pss / MEGABYTE
-        except psutil.Error:
-            continue
-        peak[0] = max(peak[0], total)
-        time.sleep(0.2)
+    return answer["rate"], answer["busy"], max(peak, answer["peak"])
 
 
 def measure(arguments: argparse.Namespace) -> None:

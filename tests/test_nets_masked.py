@@ -3,12 +3,14 @@ import pytest
 import torch
 from learning import recipe
 from safetensors.torch import save_file
+from timm.models.beit import Beit
 
 from facemask.draws import generator
 from facemask.errors import UserError
 from facemask.nets.masked import MaskedNet, block_mask, patches_in
 from facemask.nets.model import build
-from facemask.nets.tokens import DalleEncoder, dalle_encoder, kmeans_codebook, patches_of, projection_codebook
+from facemask.nets.published import DalleEncoder, published_tokenizer
+from facemask.nets.tokens import kmeans_codebook, patches_of, projection_codebook
 
 IMAGES = torch.rand(6, 3, 64, 48, generator=torch.Generator().manual_seed(0))
 PATCH, GRID = (16, 16), (4, 3)
@@ -77,15 +79,44 @@ def test_dalles_encoder_comes_from_its_published_names_and_gives_a_token_a_patch
         published
     )
     save_file(published, tmp_path / "encoder.safetensors")
-    loaded = dalle_encoder(tmp_path / "encoder.safetensors", GRID)
+    loaded, codes = published_tokenizer(tmp_path / "encoder.safetensors", GRID)
     tokens = loaded(IMAGES)
+    assert codes == 32
     assert tokens.shape == (6, 12)
     assert 0 <= tokens.min() <= tokens.max() < 32
     torch.testing.assert_close(tokens, encoder.eval()(IMAGES))
     save_file({"blocks.input.w": published["blocks.input.w"]}, tmp_path / "half.safetensors")
-    for name, message in (("half", "is not DALL-E's encoder"), ("none", "does not exist")):
+    save_file({"weight": published["blocks.input.w"]}, tmp_path / "other.safetensors")
+    for name, message in (("half", "whole tokenizer"), ("other", "no tokenizer known"), ("none", "does not exist")):
         with pytest.raises(UserError, match=message):
-            dalle_encoder(tmp_path / f"{name}.safetensors", GRID)
+            published_tokenizer(tmp_path / f"{name}.safetensors", GRID)
+
+
+def test_vq_kd_comes_from_its_published_names_and_tells_the_nearest_code_of_each_patch(tmp_path):
+    torch.manual_seed(0)
+    encoder = Beit(img_size=64, patch_size=16, num_classes=0, embed_dim=64, depth=2, num_heads=1)
+    torch.nn.init.normal_(encoder.pos_embed)
+    task = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.Tanh(), torch.nn.Linear(64, 8))
+    codes = torch.nn.functional.normalize(torch.randn(20, 8), dim=1)
+    published = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
+    published |= {f"encode_task_layer.{name}": tensor for name, tensor in task.state_dict().items()}
+    published |= {"quantize.embedding.weight": codes, "quantize.embedding.initted": torch.ones(1)}
+    published |= {"decoder.cls_token": torch.zeros(1, 1, 64)}
+    assert {"encoder.blocks.1.attn.q_bias", "encoder.fc_norm.weight", "encode_task_layer.2.bias"} <= set(published)
+    save_file(published, tmp_path / "vqkd.safetensors")
+    images = torch.rand(3, 3, 64, 64)
+    told, count = published_tokenizer(tmp_path / "vqkd.safetensors", (4, 4))
+    with torch.no_grad():
+        features = encoder.eval().forward_features(images * 255 / 127.5 - 1)[:, 1:]
+        points = torch.nn.functional.normalize(task(encoder.fc_norm(features)), dim=2)
+    torch.testing.assert_close(told(images), torch.cdist(points, codes.expand(3, -1, -1)).argmin(2))
+    assert count == 20
+    other_grid, _ = published_tokenizer(tmp_path / "vqkd.safetensors", GRID)
+    assert other_grid(IMAGES).shape == (6, 12)
+    del published["encoder.blocks.0.mlp.fc1.weight"]
+    save_file(published, tmp_path / "half.safetensors")
+    with pytest.raises(UserError, match="whole tokenizer"):
+        published_tokenizer(tmp_path / "half.safetensors", GRID)
 
 
 @pytest.mark.parametrize("member", ["beit_age", "deit"])

@@ -16,7 +16,8 @@ from facemask.errors import UserError
 from facemask.nets.masked import MaskedNet, block_mask, patches_in
 from facemask.nets.model import build, normalisation
 from facemask.nets.precision import autocast
-from facemask.nets.tokens import CODEBOOKS, dalle_encoder, patches_of
+from facemask.nets.published import published_tokenizer
+from facemask.nets.tokens import CODEBOOKS, patches_of
 from facemask.photos.collection import Photos
 from facemask.photos.geometry import centre_view
 from facemask.training import checkpoint
@@ -128,8 +129,7 @@ def _tokenizer(
     kind = options["tokenizer"]
     grid, patch = patches_in(backbone)
     if kind.endswith(".safetensors"):
-        encoder = dalle_encoder(Path(kind), grid)
-        return encoder, encoder.codes
+        return published_tokenizer(Path(kind), grid)
     if kind not in CODEBOOKS:
         raise UserError(f"pretrain.tokenizer={kind!r} is unknown; choose {', '.join(CODEBOOKS)} or a .safetensors file")
     random = generator(seed, "pretrain", "codebook", name)

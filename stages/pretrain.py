@@ -4,12 +4,12 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from safetensors.torch import save_file
 
 from facemask import params
 from facemask.errors import one_sentence
 from facemask.files import replacing, write_csv
 from facemask.nets.model import sized
+from facemask.nets.weights import save_tensors
 from facemask.training.checkpoint import checkpoint_folder, code, fingerprint
 from facemask.training.pretrain import pretrain, seen_photos
 
@@ -35,7 +35,7 @@ def main() -> None:
     with checkpoint_folder("pretrain", mark) as folder:
         backbone, history = pretrain(rows, stores, recipe, options, training, seed, name, folder)
         with replacing(arguments.out) as out:
-            save_file(backbone, out)
+            save_tensors(backbone, out)
         write_csv(pd.DataFrame(history), arguments.history)
 
 

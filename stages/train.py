@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from safetensors.torch import save_file
 
 from facemask import params
 from facemask.errors import one_sentence
 from facemask.files import replacing, write_csv
 from facemask.nets.model import FaceNet, sized
+from facemask.nets.weights import save_tensors
 from facemask.training.checkpoint import checkpoint_folder, code, fingerprint
 from facemask.training.devices import is_main_process
 from facemask.training.fit import fit
-from facemask.training.rows import learnable, unlabelled
+from facemask.training.rows import learnable, without_labels
 
 
 def main() -> None:
@@ -29,13 +29,14 @@ def main() -> None:
 
     photos = pd.read_parquet(arguments.photos)
     rows = learnable(photos, recipe, arguments.fold)
-    others = unlabelled(photos, recipe) if recipe["consistency"]["weight"] else None
-    stores = {source: f"{arguments.stores}/{source}.pixels" for source in rows["source"].unique()}
+    others = without_labels(photos, recipe) if recipe["consistency"]["weight"] else rows.head(0)
+    sources = pd.concat([rows["source"], others["source"]]).unique()
+    stores = {source: f"{arguments.stores}/{source}.pixels" for source in sources}
     name = f"{arguments.member}-{arguments.fold}"
     absent = sorted(set(recipe["sources"]) - set(stores) - {"folders", "pseudo"})
     without = f"; not given: {', '.join(absent)}" if absent else ""
     print(f"{name}: {recipe['backbone']} on {len(rows)} photos of {', '.join(stores)}{without}", flush=True)
-    if others is not None:
+    if len(others):
         print(f"{name}: consistent on {len(others)} photos without labels", flush=True)
     data = [Path(arguments.photos), *map(Path, sorted(stores.values()))]
     data += [Path(recipe["weights"])] if recipe["weights"].endswith(".safetensors") else []
@@ -48,7 +49,7 @@ def main() -> None:
 def write(model: FaceNet, history: list[dict[str, Any]], folder: str) -> None:
     with replacing(folder) as out:
         out.mkdir()
-        save_file({key: t.cpu().contiguous() for key, t in model.state_dict().items()}, out / "weights.safetensors")
+        save_tensors(model.state_dict(), out / "weights.safetensors")
         write_csv(pd.DataFrame(history), out / "history.csv")
 
 

@@ -11,7 +11,7 @@ from facemask.errors import UserError
 from facemask.nets.losses import member_loss
 from facemask.training.consistency import UnlabelledBatches, guesses
 from facemask.training.fit import fit
-from facemask.training.rows import learnable, unlabelled
+from facemask.training.rows import learnable, without_labels
 
 CONSISTENCY = {"weight": 0.5, "threshold": 0.6, "share": 1.0, "magnitude": 10}
 MEMBER = recipe("three_head", consistency=CONSISTENCY, epochs=2, epoch_photos=32, batch=16)
@@ -23,7 +23,7 @@ def alone(tensor: torch.Tensor) -> torch.Tensor:
 
 def test_a_guess_is_the_favoured_class_and_weighs_nothing_below_the_threshold() -> None:
     member = recipe("effnet_gender", consistency=CONSISTENCY)
-    targets, sums = guesses({"gender": torch.tensor([[0.0, 3.0], [0.1, 0.0]])}, member, alone)
+    targets, sums = guesses([{"gender": torch.tensor([[0.0, 3.0], [0.1, 0.0]])}], member, alone)
     assert targets["gender"].tolist() == [[0, 1], [1, 0]]
     assert targets["gender_weight"].tolist() == [0.5, 0.0]
     assert sums["gender_weight"] == 2  # unsure photos count, so few sure ones teach little
@@ -32,7 +32,7 @@ def test_a_guess_is_the_favoured_class_and_weighs_nothing_below_the_threshold() 
 def test_the_loss_is_cross_entropy_with_the_sure_guesses_over_all_photos() -> None:
     member = recipe("effnet_gender", consistency=CONSISTENCY)
     mild, strong = torch.tensor([[0.0, 3.0], [0.1, 0.0]]), torch.tensor([[1.0, 0.0], [2.0, 0.0]])
-    told, sums = guesses({"gender": mild}, member, alone)
+    told, sums = guesses([{"gender": mild}], member, alone)
     loss = member_loss({"gender": strong}, told, member, sums)
     expected = 0.5 * torch.nn.functional.cross_entropy(strong[:1], torch.tensor([1])) / 2
     torch.testing.assert_close(loss, expected)
@@ -40,7 +40,7 @@ def test_the_loss_is_cross_entropy_with_the_sure_guesses_over_all_photos() -> No
 
 def test_no_guess_teaches_years() -> None:
     outputs = {head: torch.randn(4, count) for head, count in (("mask", 3), ("gender", 2), ("age", 3))}
-    told, sums = guesses(outputs, MEMBER, alone)
+    told, sums = guesses([outputs], MEMBER, alone)
     near, far = (outputs | {"years": torch.full((4,), age)} for age in (0.1, 9.9))
     assert member_loss(near, told, MEMBER, sums) == member_loss(far, told, MEMBER, sums)
 
@@ -48,7 +48,7 @@ def test_no_guess_teaches_years() -> None:
 def test_both_changes_are_of_the_same_photos(tmp_path: Path) -> None:
     photos, stores = world(tmp_path)
     calm = MEMBER | {"augment": MEMBER["augment"] | {"crop": "center", "shift": 0, "rotate": 0, "colour": 0, "flip": 0}}
-    others = unlabelled(photos, calm)
+    others = without_labels(photos, calm)
     pairs = list(UnlabelledBatches(others, stores, calm, 2, 1, "one", 0, (0, 1)).epoch(0))
     assert [mild.shape for mild, _ in pairs] == [strong.shape for _, strong in pairs] == [(16, 3, *calm["size"])] * 2
     for mild, strong in pairs:
@@ -59,15 +59,15 @@ def test_both_changes_are_of_the_same_photos(tmp_path: Path) -> None:
 
 def test_unlabelled_photos_are_those_of_eval_whatever_their_table_says(tmp_path: Path) -> None:
     photos, _ = world(tmp_path)
-    assert set(unlabelled(photos, MEMBER)["split"]) == {"eval"}
+    assert set(without_labels(photos, MEMBER)["split"]) == {"eval"}
     labelled = photos[photos["split"] != "eval"]
     with pytest.raises(UserError, match=r"consistency\.weight"):
-        unlabelled(labelled, MEMBER)
+        without_labels(labelled, MEMBER)
 
 
 def test_eval_photos_teach_and_a_fit_is_the_same_for_any_number_of_workers(tmp_path: Path) -> None:
     photos, stores = world(tmp_path)
-    rows, others = learnable(photos, MEMBER, 0), unlabelled(photos, MEMBER)
+    rows, others = learnable(photos, MEMBER, 0), without_labels(photos, MEMBER)
     sure = MEMBER | {"consistency": CONSISTENCY | {"threshold": 0.0}}
     fits = {}
     for name, seen, workers in (("without", None, 0), ("with", others, 0), ("workers", others, 2)):

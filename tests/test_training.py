@@ -10,8 +10,10 @@ from facemask.nets.losses import member_loss, soft_targets
 from facemask.nets.model import build
 from facemask.training import checkpoint
 from facemask.training.fit import fit
-from facemask.training.rows import class_weights, learnable, targets
+from facemask.training.rows import class_weights, learnable, targets, without_labels
 from facemask.training.voters import judge
+
+CONSISTENCY = {"weight": 0.5, "threshold": 0.4, "share": 1.5, "magnitude": 10}
 
 
 def test_it_learns_what_can_be_learned(tmp_path):
@@ -106,9 +108,10 @@ def test_a_batch_in_parts_gives_the_whole_batchs_weights(tmp_path):
     weights = []
     for parts in (1, 3):
         schedule = recipe("beit_age")["schedule"] | {"accumulate": parts}
-        member = recipe("beit_age", schedule=schedule, dropout={"rate": 0.0, "samples": 1})
+        member = recipe("beit_age", schedule=schedule, dropout={"rate": 0.0, "samples": 1}, consistency=CONSISTENCY)
         (tmp_path / str(parts)).mkdir()
-        model, _ = fit(learnable(photos, member, 0), stores, member, TRAINING, 1, "beit", tmp_path / str(parts))
+        rows, others = learnable(photos, member, 0), without_labels(photos, member)
+        model, _ = fit(rows, stores, member, TRAINING, 1, "beit", tmp_path / str(parts), others)
         weights.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
     torch.testing.assert_close(weights[0], weights[1], atol=1e-5, rtol=0)
 
@@ -119,6 +122,7 @@ TRICKS = {
     "mix": {"mixup": 0.2, "cutmix": 1.0},
     "age_head": "coral",
     "years": {"gamma": 0.05, "frozen": False},
+    "consistency": CONSISTENCY,
 }
 
 
@@ -129,11 +133,11 @@ def test_every_trick_at_once_trains_and_goes_on_after_an_epoch_bit_for_bit(tmp_p
     member = recipe(name, schedule=schedule, epochs=2, epoch_photos=32, **TRICKS)
     if "age" not in member["predicts"]:
         member |= {"age_head": "softmax", "loss": member["loss"] | {"kind": "soft_f1"}}
-    rows = learnable(photos, member, 0)
+    rows, others = learnable(photos, member, 0), without_labels(photos, member)
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
     straight.mkdir()
     resumed.mkdir()
-    whole, history = fit(rows, stores, member, TRAINING, 1, "tricks", straight)
+    whole, history = fit(rows, stores, member, TRAINING, 1, "tricks", straight, others)
 
     class Stop(Exception):
         pass
@@ -146,8 +150,8 @@ def test_every_trick_at_once_trains_and_goes_on_after_an_epoch_bit_for_bit(tmp_p
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "save", save_and_stop)
         with pytest.raises(Stop):
-            fit(rows, stores, member, TRAINING, 1, "tricks", resumed)
-    again, history_again = fit(rows, stores, member, TRAINING, 1, "tricks", resumed)
+            fit(rows, stores, member, TRAINING, 1, "tricks", resumed, others)
+    again, history_again = fit(rows, stores, member, TRAINING, 1, "tricks", resumed, others)
     assert history == history_again
     assert all(np.isfinite(entry["loss"]) for entry in history)
     assert weights_of(whole) == weights_of(again)

@@ -199,5 +199,6 @@ def _reason(ranking: Ranking) -> str:
     if ranking.chosen == ranking.best:
         return f"{best} and nothing simpler is as good"
     return (
-        f"{best}; {ranking.chosen} is simpler and only {difference:.4f} behind, within one standard error ({error:.4f})"
+        f"{best}; {ranking.chosen} is simpler and only {difference:.4f} behind,"
+        f" within {FORGIVEN} and one standard error ({error:.4f})"
     )

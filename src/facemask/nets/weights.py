@@ -1,9 +1,13 @@
 """Where pretrained backbone weights come from: the EfficientNet-Lite0 package, a folder of safetensors, timm's hub, or nowhere."""
 
+import errno
+import os
+import re
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from facemask.errors import UserError
@@ -30,6 +34,16 @@ def load_pretrained(backbone: nn.Module, name: str, weights: str, folder: str | 
         _load(backbone, load_file(weights), name)
     elif weights not in ("none", "hub"):
         raise UserError(f"weights={weights!r} is unknown; choose none, package, hub, folder or a .safetensors file")
+
+
+def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file. Raises OSError, as any writing does, where the disk is full or refuses."""
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path, metadata)
+    except SafetensorError as error:  # it tells the system's error number in words only
+        told = re.search(r"code: (\d+)", str(error))
+        number = int(told[1]) if told else errno.EIO
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def unreachable(name: str, reason: str) -> UserError:

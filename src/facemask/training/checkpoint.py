@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from facemask.errors import UserError
 from facemask.files import replacing
+from facemask.nets.weights import save_tensors
 from facemask.training.devices import is_main_process
 
 LIBRARIES = ("albumentations", "numpy", "opencv-python-headless", "timm", "torch")
@@ -101,9 +101,9 @@ def save(path: Path, epoch: int, history: list[dict[str, Any]], state: State) ->
         for name, value in values.items()
     }
     states["scaler"] = {name: torch.as_tensor(value) for name, value in state.scaler.state_dict().items()}
-    tensors = {f"{name}/{key}": t.detach().contiguous() for name, part in states.items() for key, t in part.items()}
+    tensors = {f"{name}/{key}": tensor for name, part in states.items() for key, tensor in part.items()}
     with replacing(path) as temporary:
-        save_file(tensors, temporary, {"epoch": str(epoch), "history": json.dumps(history)})
+        save_tensors(tensors, temporary, {"epoch": str(epoch), "history": json.dumps(history)})
 
 
 def resume(path: Path, state: State) -> tuple[int, list[dict[str, Any]]]:

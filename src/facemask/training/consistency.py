@@ -1,6 +1,6 @@
 """FixMatch (Sohn et al. 2020) on photos without labels: what is sure of a mildly changed photo must hold for the strongly changed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -45,18 +45,20 @@ class UnlabelledBatches:
 
 
 def guesses(
-    outputs: dict[str, Tensor], recipe: dict[str, Any], across: Callable[[Tensor], Tensor]
+    opinions: Sequence[dict[str, Tensor]], recipe: dict[str, Any], across: Callable[[Tensor], Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Targets and sums as in losses.member_loss: the class each head favours, and a weight of 0 where it is not sure enough.
 
-    outputs: of the mildly changed photos. Sums count every photo, sure or not, as in the paper: few sure ones teach little.
+    opinions: the network's outputs for the mildly changed photos, part by part. Sums count every photo, sure or not, as in
+    the paper: few sure ones teach little. No guess is made of years.
     """
-    options, anything = recipe["consistency"], next(iter(outputs.values()))
-    nothing, count = torch.zeros(len(anything), device=anything.device), torch.tensor(float(len(anything)))
-    targets, sums = {"years": nothing, "years_weight": nothing}, {"years_weight": torch.ones((), device=nothing.device)}
+    options, targets, sums = recipe["consistency"], {}, {}
     for head in recipe["predicts"]:
-        sureness, favourite = F.softmax(outputs[head].float(), 1).max(1)
-        targets[head] = F.one_hot(favourite, outputs[head].shape[1]).float()
+        logits = torch.cat([outputs[head] for outputs in opinions]).float()
+        sureness, favourite = F.softmax(logits, 1).max(1)
+        targets[head] = F.one_hot(favourite, logits.shape[1]).float()
         targets[f"{head}_weight"] = options["weight"] * (sureness >= options["threshold"]).float()
-        sums[f"{head}_weight"] = across(count.to(nothing.device))
+        sums[f"{head}_weight"] = across(torch.ones_like(sureness).sum())
+    targets["years"] = targets["years_weight"] = torch.zeros_like(sureness)
+    sums["years_weight"] = torch.ones_like(sureness[0])
     return targets, sums

@@ -39,7 +39,7 @@ def fit(
 
     name keys every draw. folder holds the checkpoint, from which an interrupted fit goes on bit for bit. Under
     `accelerate launch` every process calls this, and each learns from its part of every batch. unlabelled: what the
-    recipe's consistency looks at; None: it is off.
+    recipe's consistency looks at; None or empty: it is off.
     Raises UserError, naming epoch and step, for a loss that is not finite, and for a batch that does not fit into memory.
     """
     parts = recipe["schedule"]["accumulate"]
@@ -73,7 +73,7 @@ def fit_in_parts(
     share = (processes.process_index, processes.num_processes)
     batches = TrainingBatches(rows, store_paths, recipe, seed, name, training["workers"], share)
     second = None
-    if unlabelled is not None:
+    if unlabelled is not None and len(unlabelled):
         options = (recipe, batches.steps, seed, name, training["workers"], share)
         second = UnlabelledBatches(unlabelled, store_paths, *options)
     averaged = ModelEmaV3(model, decay=schedule["ema"], use_warmup=True)
@@ -105,12 +105,15 @@ def fit_in_parts(
             images, targets = mixed(
                 on_device(images), targets, recipe["mix"], generator(seed, "mix", name, step, share[0])
             )
-            pieces = _pieces(images, targets, weight_sums(targets, summed), parts)
+            size = -(-len(images) // parts)
+            pieces = _pieces(images, targets, weight_sums(targets, summed), size)
             if pair is not None:
+                mild, strong = map(on_device, pair)
                 with torch.no_grad(), autocast(device, training["amp"]):
-                    outputs = averaged.module(on_device(pair[0]).contiguous(memory_format=layout))
-                told = guesses(outputs, recipe, summed)
-                pieces = _pieces(on_device(pair[1]), *told, parts) + pieces
+                    opinions = [
+                        averaged.module(few.contiguous(memory_format=layout)) for few in torch.split(mild, size)
+                    ]
+                pieces = _pieces(strong, *guesses(opinions, recipe, summed), size) + pieces
             optimizer.zero_grad()
             loss = torch.zeros((), device=device)
             for piece, piece_targets, sums in pieces:
@@ -141,8 +144,7 @@ def fit_in_parts(
 Piece = tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]  # images, their targets, the whole batch's weight sums
 
 
-def _pieces(images: Tensor, targets: dict[str, Tensor], sums: dict[str, Tensor], parts: int) -> list[Piece]:
-    size = -(-len(images) // parts)
+def _pieces(images: Tensor, targets: dict[str, Tensor], sums: dict[str, Tensor], size: int) -> list[Piece]:
     cuts = [slice(start, start + size) for start in range(0, len(images), size)]
     return [(images[cut], {key: value[cut] for key, value in targets.items()}, sums) for cut in cuts]
 

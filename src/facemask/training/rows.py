@@ -26,7 +26,7 @@ def learnable(photos: pd.DataFrame, recipe: dict[str, Any], held_out_fold: int |
     return rows[known].reset_index(drop=True)
 
 
-def unlabelled(photos: pd.DataFrame, recipe: dict[str, Any]) -> pd.DataFrame:
+def without_labels(photos: pd.DataFrame, recipe: dict[str, Any]) -> pd.DataFrame:
     """The rows of the recipe's sources that say nothing of what it predicts: eval photos, above all. No label is looked at.
 
     Raises UserError if there is none.

@@ -58,7 +58,8 @@ def time_fit(recipe: dict[str, Any], training: dict[str, Any], short_side: int, 
     endless = {"weights": "none", "epochs": 1000, "epoch_photos": recipe["batch"] * (MOST + 2)}
 
     def train(rows: pd.DataFrame, stores: dict[str, str], folder: Path) -> object:
-        return fit(rows, stores, sized(recipe) | endless, training, 0, "plan", folder)
+        unlabelled = rows if recipe["consistency"]["weight"] else None
+        return fit(rows, stores, sized(recipe) | endless, training, 0, "plan", folder, unlabelled)
 
     return _apart(train, recipe, training, short_side, seconds)
 

@@ -74,7 +74,7 @@ def test_lists(tmp_path, name):
     random = np.random.default_rng(2)
     files = competition(persons=3, evals=4)
     write(tmp_path / "tree", files)
-    original = files[name].encode()
+    original, listed = files[name].encode(), 0
     for _ in range(ROUNDS):
         write(tmp_path / "tree", {name: mutated(original, random)})
         with contextlib.suppress(UserError):
@@ -84,6 +84,8 @@ def test_lists(tmp_path, name):
             assert (train["path"] == "train/images/" + train["person"] + "/" + train["file"]).all()
             assert train["gender"].isin([0, 1]).all()
             assert train["age"].between(0, 120).all()
+            listed += 1
+    assert listed > ROUNDS / 20
 
 
 TYPES = {1: "not_wear", 2: "incorrect", 3: "incorrect", 4: "wear"}

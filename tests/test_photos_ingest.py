@@ -273,18 +273,25 @@ ingested(comp.list_photos(open_tree({tree!r}, "data.root")), Path({out!r}))
 """
 
 
-@pytest.mark.parametrize("moments", [2])
-def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path, moments):
-    listing = listed(tmp_path / "tree", competition(persons=40, evals=80, size=(400, 300)))
-    started = time.monotonic()
+def lines_of(folder):
+    """How many photos the ingest under way has done."""
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob("checkpoints/**/log"))
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path):
+    listing = listed(tmp_path / "tree", competition(persons=20, evals=120, size=(900, 1200)))
     ingested(listing, tmp_path / "whole")
-    seconds = time.monotonic() - started
     here = os.path.dirname(__file__)
     script = SCRIPT.format(tests=here, tree=str(tmp_path / "tree"), out=str(tmp_path / "out"))
-    for share in np.random.default_rng(0).uniform(0.3, 1.0, int(os.environ.get("KILLS", moments))):
+    photos, kills = len(listing.photos), int(os.environ.get("KILLS", 10))
+    moments = np.sort(np.random.default_rng(0).choice(np.arange(1, photos - 120), kills, replace=False))
+    for moment in moments:  # in photos done: each run goes on where the last one was killed
         process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
-        time.sleep(1.2 + seconds * share)
+        while process.poll() is None and lines_of(tmp_path / "out") < moment:
+            time.sleep(0.002)
+        assert process.poll() is None, "it ended before it could be killed"
         process.send_signal(signal.SIGKILL)
         process.wait()
+        assert moment <= lines_of(tmp_path / "out") < photos
     ingested(listing, tmp_path / "out")
     assert digests(tmp_path / "out") == digests(tmp_path / "whole")

@@ -16,7 +16,9 @@ PAGE = Path("docs/experiments.md")
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 LONGEST = 16  # lines of output that the page shows of a command
 # What a terminal shows in passing, and what says nothing about the command.
-NOISE = re.compile(r"INFO mlflow|\r|it/s\]|batch/s\]|^\s*$|^To |^Use `dvc push`|autostage|git add|^\tdvc|photos/s|^\+ |%\|")
+NOISE = re.compile(
+    r"INFO mlflow|\r|it/s\]|batch/s\]|^\s*$|^To |^Use `dvc push`|autostage|git add|^\tdvc|photos/s|^\+ |%\|"
+)
 
 
 def main() -> None:

@@ -41,13 +41,7 @@ def main() -> None:
         )
     print()
     print(score_table(board, stack_intervals(stack, parts, fallback, params.section("seed"))))
-    print(f"\n{arguments.submission}: {len(submission)} rows, as in info.csv. {NEXT}")
-
-
-NEXT = (
-    "Next: report.html (what is still wrong, and why), `make ui` (runs and curves), "
-    "`dvc metrics diff` (against the last commit)."
-)
+    print(f"\n{arguments.submission}: {len(submission)} rows, as in info.csv")
 
 
 def parse() -> argparse.Namespace:

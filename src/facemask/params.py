@@ -55,10 +55,16 @@ def section(name: str) -> Any:
 
 
 def member(name: str) -> Any:
-    """One member's recipe. Raises UserError, listing the members, if there is none of that name."""
+    """One member's recipe. Raises UserError, listing the members, if there is none of that name, and for a recipe that
+    cannot be trained.
+    """
     members = section("members")
     if name not in members:
         raise UserError(f"{FILE}: members.{name} does not exist; choose from {', '.join(members)}")
+    for key, whole in {"lr": False, "batch": True, "epochs": True}.items():
+        value = members[name][key]
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value <= 0:
+            raise UserError(f"members.{name}.{key} is {value!r}; give a {'whole ' * whole}number above 0")
     return members[name]
 
 

@@ -3,15 +3,23 @@
 DVC runs stages one after another; independent fits in one workspace are safe as `dvc --wait-for-lock repro -s`.
 """
 
+import json
 import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from facemask import params
 from facemask.errors import UserError, one_sentence
+from facemask.scoring.tables import score_table
 
 DVC = [sys.executable, "-m", "dvc"]
+SCORES = Path("metrics/scores.json")
+NEXT = (
+    "Next: report.html (what is still wrong, and why), `make ui` (runs and curves), "
+    "`dvc metrics diff --targets metrics/scores.json` (against the last commit)."
+)
 
 
 def run(targets: list[str]) -> None:
@@ -33,6 +41,14 @@ def run(targets: list[str]) -> None:
         if members is first:
             _repro([f"pseudo@{name}" for name in params.section("pseudo")["rounds"]])
     _dvc("repro", *targets)
+
+
+def check_sources() -> None:
+    """Raises UserError for raw data that the parameters name and that is not there; drawn data is made by the pipeline."""
+    data = params.section("data")
+    for key in ("root", "all_age_faces", "medical_masks", "folders") if data["name"] != "drawn" else ():
+        if data[key] and not Path(data[key]).exists():
+            raise UserError(f"data.{key} is {data[key]}, which does not exist; give the folder or zip of the photos")
 
 
 def check_sizes() -> None:
@@ -75,5 +91,7 @@ def _dvc(*arguments: str) -> None:
 
 if __name__ == "__main__":
     with one_sentence():
+        check_sources()
         check_sizes()
         run(sys.argv[1:])
+        print(f"\n{score_table(json.loads(SCORES.read_text()), {})}\n\n{NEXT}")

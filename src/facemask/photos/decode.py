@@ -63,6 +63,8 @@ def decode(data: bytes, short_side: int, pixel_limit: int) -> Photo:
 
 
 def _decode_jpeg(data: bytes, short_side: int, pixel_limit: int) -> Photo:
+    if START_OF_SCAN not in data:
+        raise Broken("truncated: the JPEG ends before its pixels begin")
     if not _is_of_one_scan(data) and data.count(START_OF_SCAN) > MOST_SCANS:
         raise Broken(f"a JPEG of more than {MOST_SCANS} scans")
     try:

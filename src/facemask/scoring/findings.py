@@ -21,7 +21,7 @@ def mask_section(parts: Parts) -> Section:
     ])  # fmt: skip
     section.pictures.append(Picture(
         "masks",
-        "What each true mask class is called: incorrect is one small step from worn, and that is where it is lost.",
+        "What each true mask class is called: incorrect is one small step from worn.",
         lambda: plots.bars(rows.reset_index(), "mask", {f"called {word}": f"called {word}" for word in MASK}, "share of the photos"),
     ))  # fmt: skip
     for name, frame in masks.items():
@@ -55,10 +55,10 @@ def age_section(parts: Parts) -> Section:
     ))  # fmt: skip
     for name in parts:
         section.tables.append(table(f"People of 50 and more, {name}", old[name], {
-            "years": ("years", ""), "photos": ("photos", "d"), "persons": ("persons", "d"), "called_old": ("called >=60", ".1%"), "wrong": ("wrong", ".1%"),
+            "years": ("years", ""), "photos": ("photos", "d"), "persons": ("persons", "d"), "called_old": ("called >=60", ".1%"), "wrong": ("on the wrong side of 60", ".1%"),
         }))  # fmt: skip
         section.tables.append(table(f"Age errors near the borders, {name}", borders[name], {
-            "years": ("years", ""), "photos": ("photos", "d"), "persons": ("persons", "d"), "wrong": ("wrong", ".1%"),
+            "years": ("years", ""), "photos": ("photos", "d"), "persons": ("persons", "d"), "wrong": ("band wrong", ".1%"),
         }))  # fmt: skip
     return section
 

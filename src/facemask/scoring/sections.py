@@ -131,7 +131,7 @@ def error_section(parts: Parts) -> Section:
     joint_counts = confusion(rows["true"].to_numpy(), rows["called"].to_numpy())
     section.pictures.append(Picture(
         "confusion",
-        "All 18 classes in percent of the true class: errors lie on lines beside the diagonal because one attribute is wrong at a time; "
+        "All 18 classes in percent of the true class: where one attribute alone is wrong, errors lie on lines beside the diagonal; "
         "orange lines part the mask classes.",
         lambda: plots.confusion_matrix(joint_counts, CLASSES),
     ))  # fmt: skip

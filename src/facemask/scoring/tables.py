@@ -12,7 +12,7 @@ PARTS = {"oof": "out-of-fold", "public": "public", "private": "private"}
 
 
 def score_table(board: Mapping[str, Any], intervals: Mapping[str, Interval]) -> str:
-    """The scoreboard (see scores.scoreboard) as text: macro F1 and accuracy by part, and the stack's 95 % intervals."""
+    """The scoreboard (see scores.scoreboard) as text: macro F1 and accuracy by part, and the stack's 95 % intervals, if given."""
     parts = [part for part in PARTS if part in board]
     whole: dict[str, Any] = {"stack": board}
     others = {**board["members"], **board.get("references", {})}
@@ -20,7 +20,8 @@ def score_table(board: Mapping[str, Any], intervals: Mapping[str, Interval]) -> 
     if "baseline" in board:
         whole["baseline"] = board["baseline"]
     rows = [[name, *_cells(scores, parts, "macro_f1", "accuracy")] for name, scores in whole.items()]
-    rows.insert(1, ["  95 % of macro F1", *(_span(intervals[part]) for part in parts)])
+    if intervals:
+        rows.insert(1, ["  95 % of macro F1", *(_span(intervals[part]) for part in parts)])
     text = [aligned(["18 classes: macro F1 / accuracy", *(PARTS[part] for part in parts)], rows)]
     single = [
         [f"{name} {attribute}", *_cells(scores, parts, f"{attribute}_f1", f"{attribute}_accuracy")]

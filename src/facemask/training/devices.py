@@ -10,10 +10,15 @@ from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor
 from torch.distributed.nn.functional import all_reduce
 
+from facemask.errors import UserError
+
 
 def device_of(training: dict[str, Any]) -> torch.device:
-    name = training["device"]
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    """Raises UserError for a device that is not here."""
+    name, has_cuda = training["device"], torch.cuda.is_available()
+    if name != "cpu" and not (name == "auto" or (str(name).split(":")[0] == "cuda" and has_cuda)):
+        raise UserError(f"training.device={name!r} is not here; choose auto or cpu{' or cuda' * has_cuda}")
+    return torch.device(("cuda" if has_cuda else "cpu") if name == "auto" else name)
 
 
 def is_main_process() -> bool:

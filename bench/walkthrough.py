@@ -65,7 +65,7 @@ def shell(command: str, clone: Path) -> str:
     done = subprocess.run(command, shell=True, cwd=clone, text=True, capture_output=True, env=environment, check=False)
     if done.returncode:
         raise UserError(f"`{command}` failed: {(done.stdout + done.stderr)[-1500:]}")
-    return done.stdout + done.stderr
+    return (done.stdout + done.stderr).replace(str(clone), "REPOSITORY")
 
 
 def shortened(output: str) -> list[str]:

@@ -79,7 +79,9 @@ def register(bundle: Path, columns: dict[str, str], run: str, key: str, root: Pa
 def _log_model(bundle: Path, columns: dict[str, str], run: str) -> str:
     outputs = Schema([ColSpec(DataType[kind], name) for name, kind in columns.items()])
     with mlflow.start_run(run_id=run), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "An input example was not provided")  # the signature says all that one would
+        warnings.filterwarnings(
+            "ignore", ".*An input example was not provided"
+        )  # the signature says all that one would
         logged = mlflow.pyfunc.log_model(
             name="ensemble",
             python_model=str(CODE),

@@ -39,7 +39,7 @@ def photo_table(persons: int, eval_persons: int = 0, seed: int = 0) -> pd.DataFr
             rows.append((split, name, file, mask, gender, age, index % 3))
     table = pd.DataFrame(rows, columns=["split", "person", "file", "mask", "gender", "age", "fold"])
     table.insert(0, "photo", "competition/" + table["split"] + "/images/" + table["person"] + "/" + table["file"])
-    table["source"], table["weight"] = "competition", np.float32(1)
+    table["source"], table["synthetic"], table["weight"] = "competition", "", np.float32(1)
     table = table.astype({"mask": "Int8", "gender": "Int8", "age": "Int16", "fold": "Int8"})
     return table
 

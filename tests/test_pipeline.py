@@ -56,6 +56,12 @@ def test_a_second_repro_runs_nothing(clone):
     assert "Running stage" not in succeeds("dvc repro", clone)
 
 
+def test_a_run_ends_with_the_scores_and_where_to_look_next_even_where_nothing_ran(clone):
+    *_, table, last = succeeds("python -m facemask.repro 2>/dev/null", clone).strip().split("\n\n")
+    assert {"effnet_mask mask", "beit_age age"} <= {line.rsplit("  ", 3)[0].strip() for line in table.splitlines()}
+    assert last.startswith("Next: report.html")
+
+
 def test_resample_reruns_what_follows_and_nothing_before(clone):
     succeeds("python -m facemask.params scale=smoke resample.old_mean=3", clone)
     stale = set(json.loads(run("dvc status --json", clone).stdout))

@@ -60,6 +60,7 @@ def test_a_run_ends_with_the_scores_and_where_to_look_next_even_where_nothing_ra
     *_, table, last = succeeds("python -m facemask.repro 2>/dev/null", clone).strip().split("\n\n")
     assert {"effnet_mask mask", "beit_age age"} <= {line.rsplit("  ", 3)[0].strip() for line in table.splitlines()}
     assert last.startswith("Next: report.html")
+    assert all(words in last for words in ("make ui", "dvc metrics diff"))
 
 
 def test_resample_reruns_what_follows_and_nothing_before(clone):

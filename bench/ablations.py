@@ -124,7 +124,7 @@ def document(scores: dict[str, dict[str, float]], rows: list[str], command: str)
 
 
 class Board:
-    """setting -> seed -> score of one revision and one set of overrides, kept on disk after each experiment."""
+    """setting -> seed -> score of one state of the code and one set of overrides, kept on disk after each experiment."""
 
     def __init__(self, path: Path, mark: str) -> None:
         self.path, self.mark, self.lock = path, mark, Lock()
@@ -151,7 +151,7 @@ def sweep(seed: int, names: list[str], base: list[str], folder: Path, board: Boa
 
 def experiment(seed: int, name: str, base: list[str], clone: Path) -> float | None:
     setting = {**REFERENCES, **{row: setting for row, (_, setting) in ROWS.items()}}[name]
-    command = [sys.executable, "-m", "dvc", "exp", "run", "--quiet"]
+    command = [sys.executable, "-m", "dvc", "exp", "run", "--quiet", "submit"]  # up to the scores: no report, no MLflow
     for override in (f"seed={seed}", f"model={setting.model}", *ALWAYS, *base, *setting.overrides):
         command += ["-S", override]
     environment = os.environ | {"PYTHONPATH": str(clone / "src")}
@@ -176,8 +176,9 @@ def main() -> None:
         raise UserError("--seeds: a spread needs at least two seeds")
     rows = [row for row in ROWS if row in arguments.rows]
     names = list(dict.fromkeys([*(ROWS[row][0] for row in rows), *rows]))
-    revision = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    board = Board(arguments.results, f"{revision} {' '.join(arguments.set)}")
+    revisions = [f"HEAD:{part}" for part in ("src", "stages", "conf", "dvc.yaml", "drawn/dvc.yaml")]
+    told = subprocess.run(["git", "rev-parse", *revisions], capture_output=True, text=True, check=True).stdout.split()
+    board = Board(arguments.results, " ".join([*told, *arguments.set]))
     seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.jobs) as pool:
         list(pool.map(lambda seed: sweep(seed, names, arguments.set, Path(folder), board), seeds))

@@ -1,8 +1,11 @@
 """The drawn data as a yardstick: palette and baseline over several seeds, each in a clone of its own.
 
 python bench/yardstick.py [--seeds 3] [--set scale=demo ...] prints macro F1 and the means:
-    stack, single, baseline  on the private half: the ensemble, the best complete member, the day-one model
+    stack, single, baseline  on the private half: the ensemble, the best complete model of nfnet, three_head (a network with
+                             three heads on EfficientNet) and baseline (the day-one model)
+    half                     half the width of the stack's 95 % interval there, persons drawn anew
     nested                   the stack's own estimate, from out-of-fold predictions alone
+    on_truth                 the same predictions against the truth: what the wrong labels left in train take away
     one_net                  the stack on the private half when each member has one fold's network there, the mean over
                              folds: what nested estimates. stack is above it by what the mean of the networks gains.
 """
@@ -19,33 +22,54 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from facemask.labels import age_band, encode
 from facemask.photos.collection import Photos
 from facemask.predictions import read_table
 from facemask.scoring.metrics import macro_f1
+from facemask.scoring.scores import called_classes, parts_of, stack_intervals
 from facemask.serving.bundle import open_bundle
 from facemask.serving.final import FinalEnsemble
 
-NAMES = ("stack", "single", "baseline", "nested", "one_net")
+NAMES = ("stack", "half", "single", "baseline", "nested", "on_truth", "one_net")
+RUN = ("also=three_head", "model.reference=[baseline,three_head]")
 
 
 def scores(seed: int, overrides: list[str], folder: Path) -> dict[str, float]:
-    """Private macro F1 of the stack, the best complete member and the baseline after a whole run with this seed."""
+    """The figures of NAMES after a whole run with this seed."""
     clone = folder / str(seed)
     subprocess.run(["git", "clone", "--quiet", ".", str(clone)], check=True)
     environment = os.environ | {"PYTHONPATH": str(clone / "src")}
-    for command in (["facemask.params", f"seed={seed}", "model.reference=[baseline]", *overrides], ["facemask.repro"]):
+    for command in (["facemask.params", f"seed={seed}", *RUN, *overrides], ["facemask.repro"]):
         subprocess.run([sys.executable, "-m", *command], cwd=clone, env=environment, check=True, stdout=sys.stderr)
+    return figures(clone)
+
+
+def figures(clone: Path) -> dict[str, float]:
     board = json.loads((clone / "metrics/scores.json").read_text())
-    nested = json.loads((clone / "metrics/stack.json").read_text())["nested"]
-    private = {name: value["private"].get("macro_f1") for name, value in board["members"].items() if "private" in value}
-    single = max((value for value in private.values() if value is not None), default=float("nan"))
+    complete = [*board["members"].values(), *board["references"].values(), board["baseline"]]
+    photos = read_table(clone / "data/training/photos.parquet")
+    stack = read_table(clone / "data/ensemble/probabilities.parquet")
+    parts = parts_of(photos, pd.read_csv(clone / "data/drawn/truth/eval.csv", dtype={"person": str}))
+    interval = stack_intervals(stack, parts, 0, 0)["private"]
     return {
         "stack": board["private"]["macro_f1"],
-        "single": single,
+        "half": (interval.high - interval.low) / 2,
+        "single": max(scores["private"].get("macro_f1", -1.0) for scores in complete),
         "baseline": board["baseline"]["private"]["macro_f1"],
-        "nested": nested["macro_f1"],
+        "nested": json.loads((clone / "metrics/stack.json").read_text())["nested"]["macro_f1"],
+        "on_truth": on_truth(clone, photos, stack),
         "one_net": one_net(clone),
     }
+
+
+def on_truth(clone: Path, photos: pd.DataFrame, stack: pd.DataFrame) -> float:
+    """Macro F1 of the stack's out-of-fold calls against the people as they were drawn."""
+    truth = pd.read_csv(clone / "data/drawn/truth/train.csv", dtype={"folder": str})
+    train = photos[(photos["split"] == "train") & (photos["weight"] > 0)]
+    known = train.merge(truth, left_on=["person", "file"], right_on=["folder", "file"], suffixes=("_written", ""))
+    codes = known[["mask", "gender", "age"]].to_numpy(np.int64)
+    called = called_classes(stack, "stack")["joint"].loc[known["photo"]]
+    return macro_f1(encode(codes[:, 0], codes[:, 1], age_band(codes[:, 2])), called.to_numpy())
 
 
 def one_net(clone: Path) -> float:

@@ -38,6 +38,8 @@ def _students(members: DictConfig, trained: ListConfig, teachers: ListConfig) ->
 
 def _fits(members: DictConfig, trained: ListConfig, folds: ListConfig, students: ListConfig) -> DictConfig:
     """<member>-<fold> -> what that fit reads beside the pixels: its training table and, where they are a file, its weights."""
+    if not isinstance(folds, ListConfig):
+        raise ValueError(f"folds is {folds}; it is a list, made from scale.folds: set scale.folds={folds}")
     fits = {}
     for member in trained:
         weights = members[member].weights if member in members else ""
@@ -70,6 +72,11 @@ def _when(condition: ListConfig, value: str) -> ListConfig:
     return OmegaConf.create([value] if condition else [])
 
 
+def _made(condition: ListConfig, path: str) -> str:
+    """path where the list has an item, so that some stage makes it, else an empty source."""
+    return path if condition else ABSENT
+
+
 OmegaConf.register_new_resolver("given", _given, replace=True)
 OmegaConf.register_new_resolver("range", _range, replace=True)
 OmegaConf.register_new_resolver("union", _union, replace=True)
@@ -78,3 +85,4 @@ OmegaConf.register_new_resolver("students", _students, replace=True)
 OmegaConf.register_new_resolver("fits", _fits, replace=True)
 OmegaConf.register_new_resolver("further", _further, replace=True)
 OmegaConf.register_new_resolver("when", _when, replace=True)
+OmegaConf.register_new_resolver("made", _made, replace=True)

@@ -23,6 +23,7 @@ from facemask.scoring.looks import Looks
 from facemask.scoring.material import Material
 from facemask.scoring.plot_tables import plot_tables
 from facemask.scoring.report import page, photo
+from facemask.scoring.second_round import SecondRound
 
 
 def main() -> None:
@@ -82,14 +83,23 @@ def gather(arguments: argparse.Namespace, photos: pd.DataFrame, pixels: Pixels) 
         outside=pd.read_csv(arguments.looks / "outside.csv", dtype={"person": str, "file": str}),
         sources={path.stem: json.loads(path.read_text()) for path in arguments.sources},
         medical_types=params.section("ingest")["medical_types"],
+        second_round=second_round(arguments.pseudo),
         truth_train=truth(arguments.truth / "train.csv"),
         truth_eval=truth(arguments.truth / "eval.csv"),
+        data=params.section("data")["name"],
         seed=params.section("seed"),
     )
 
 
 def truth(path: Path) -> pd.DataFrame | None:
     return pd.read_csv(path, dtype={"person": str, "folder": str}) if path.is_file() else None
+
+
+def second_round(path: Path) -> SecondRound | None:
+    if not path.is_file():
+        return None
+    teachers, students = params.section("pseudo")["teachers"], params.section("students")
+    return SecondRound(json.loads(path.read_text()), teachers, students)
 
 
 def portraits(pixels: Pixels, frame: list[int]) -> tuple[pd.Series, Array]:
@@ -125,6 +135,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--histories", type=Path, required=True, help="holds <member>/<fold>/history.csv")
     parser.add_argument("--looks", type=Path, required=True, help="what the stage looks made")
     parser.add_argument("--sources", type=Path, required=True, nargs="+", help="metrics/ingest/<source>.json")
+    parser.add_argument("--pseudo", type=Path, required=True, help="metrics/pseudo.json, where there are pseudo-labels")
     parser.add_argument("--changes", type=Path, required=True, help="what fix_labels changed (csv)")
     parser.add_argument(
         "--truth", type=Path, required=True, help="folder with train.csv, eval.csv where the truth is known"

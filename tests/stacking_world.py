@@ -159,7 +159,10 @@ def write_run(folder: Path, persons: int, eval_persons: int, candidates: list[st
         "seed": 3, "stack": {"candidates": candidates, "folds": 3}, "report": {"worst": 6}, "folds": [0, 1, 2],
         "ingest": {"medical_types": {"1": "not_wear", "2": "incorrect", "3": "incorrect", "4": "wear"}},
         "model": {"members": list(PALETTE), "reference": ["baseline"]}, "trained": [*PALETTE, "baseline"],
+        "data": {"name": "made-up"}, "pseudo": {"teachers": ["baseline"]}, "students": ["nfnet"],
     }  # fmt: skip
+    told = {"unlabelled": 98, "used": 49, "share": 0.5, "accuracy": 0.875 if knows_truth else None}
+    write_json(dict.fromkeys(ATTRIBUTES, told) | {"all_three": {"share": 0.25}}, folder / "metrics/pseudo.json")
     write_json(parameters, folder / "params.yaml")  # JSON is YAML
 
 
@@ -203,6 +206,7 @@ STAGES = {
     "report": "--photos data/training/photos.parquet --pixels data/photos/competition.pixels --predictions data/predictions "
     "--probabilities data/ensemble/probabilities.parquet --choice data/ensemble/candidates.csv --stack metrics/stack.json "
     "--scores metrics/scores.json --histories data/models --looks data/looks --changes data/labels/changes.csv --truth data/truth "
+    "--pseudo metrics/pseudo.json "
     "--sources metrics/ingest/competition.json metrics/ingest/medical_masks.json metrics/ingest/folders.json "
     "--report report.html --plots plots --sheets data/sheets --metrics metrics/errors.json",
 }

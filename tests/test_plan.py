@@ -39,6 +39,17 @@ def test_every_fit_of_the_run_is_planned_with_the_photos_it_will_draw():
     assert "pretrain beit_joint" in {part.name for part in further}
 
 
+def test_members_of_one_cost_are_timed_once(monkeypatch, capsys):
+    timed = []
+    monkeypatch.setattr(
+        plan, "time_fit", lambda own, *_: timed.append(own["backbone"]) or {"seconds": 1.0, "megabytes": 1}
+    )
+    plan.run(["scale=smoke"])
+    assert len(timed) == len(set(timed)) < len(SMOKE["trained"])
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in SMOKE["trained"])
+
+
 def test_real_steps_are_timed():
     for found in (
         time_fit(recipe("nfnet"), TRAINING, 64, 0.1),

@@ -92,11 +92,20 @@ def test_the_page_and_the_metrics_say_what_the_issue_asks_for(run: Path) -> None
     for words in (
         "28-31", "58-61", "Errors by source", "95 % interval", "Expected calibration error", "own terms", "TYPE 1 and 4",
         "shared errors", "Grad-CAM", "masks drawn", "Gender errors by colour of the clothes", "Labels changed",
+        "Data made-up, seed 3", "Right were 87.5% of mask", "second, a student",
     ):  # fmt: skip
         assert words in html, words
     found = json.loads((run / "metrics/errors.json").read_text())["medical_types"]
     assert found["supported"] == "vendor"
     assert found["vendor"] > found["reverse"]
+
+
+def test_without_pseudo_labels_the_page_has_no_section_of_them(run: Path, tmp_path: Path) -> None:
+    alone = shutil.copytree(run, tmp_path / "alone")
+    (alone / "metrics/pseudo.json").unlink()
+    done = run_stage("report", alone)
+    assert done.returncode == 0, done.stderr
+    assert "Pseudo-labels" not in (alone / "report.html").read_text()
 
 
 def test_other_sources_may_fill_larger_stores_than_the_competition(run: Path, tmp_path: Path) -> None:

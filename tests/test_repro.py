@@ -3,7 +3,7 @@ import yaml
 
 from facemask import params
 from facemask.errors import UserError
-from facemask.repro import check_sizes, check_sources
+from facemask.repro import check_sizes, check_sources, in_turn
 
 LEARNS = {"lr": 0.001, "batch": 16, "epochs": 1}
 
@@ -59,3 +59,12 @@ def test_a_recipe_that_does_is_one_sentence(tmp_path, monkeypatch):
         params.FILE.write_text(yaml.safe_dump(content))
         with pytest.raises(UserError, match=told):
             check_sizes()
+
+
+def test_predictions_come_after_all_their_fits_and_every_stage_once():
+    fits = {f"oof@{member}": [f"train@{member}-{fold}" for fold in range(3)] for member in ("a", "b", "c")}
+    turns = in_turn(fits)
+    assert sorted(turns) == sorted([*fits, *(stage for own in fits.values() for stage in own)])
+    for predictions, own in fits.items():
+        assert turns.index(predictions) > max(turns.index(stage) for stage in own)
+    assert turns.index("oof@a") > turns.index("train@b-2")  # else it would hold a core while a's last fit runs

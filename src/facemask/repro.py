@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from facemask import params
@@ -36,8 +36,7 @@ def run(targets: list[str]) -> None:
     first = [member for member in params.section("trained") if member not in students]
     _repro([f"pretrain@{member}" for member in params.section("pretrain")["backbones"]])
     for members in (first, students):
-        _side_by_side([f"train@{member}-{fold}" for member in members for fold in folds], jobs)
-        _side_by_side([f"oof@{member}" for member in members], jobs)
+        _side_by_side({f"oof@{member}": [f"train@{member}-{fold}" for fold in folds] for member in members}, jobs)
         if members is first:
             _repro([f"pseudo@{name}" for name in params.section("pseudo")["rounds"]])
     _dvc("repro", *targets)
@@ -75,13 +74,41 @@ def _repro(stages: list[str]) -> None:
         _dvc("repro", *stages)
 
 
-def _side_by_side(stages: list[str], jobs: int) -> None:
-    if jobs == 1 or not stages:
+def _side_by_side(fits: dict[str, list[str]], jobs: int) -> None:
+    """fits: a member's predictions -> its fits, which must stand before them."""
+    if jobs == 1 or not fits:
         return  # the closing `dvc repro` runs them one after another
+    stages = in_turn(fits)
     status = subprocess.run([*DVC, "status", "--json", *stages], capture_output=True, text=True, check=False)
-    stale = [stage for stage in stages if f'"{stage}"' in status.stdout]
+    stale = {stage for stage in stages if f'"{stage}"' in status.stdout}
+    stale |= {predictions for predictions, own in fits.items() if stale & set(own)}
+    done: dict[str, Future[None]] = {}
+
+    def run_one(stage: str) -> None:
+        for fit in fits.get(stage, []):
+            if fit in done:
+                done[fit].result()
+        _dvc("--wait-for-lock", "repro", "--single-item", stage)
+
     with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(lambda stage: _dvc("--wait-for-lock", "repro", "--single-item", stage), stale))
+        for stage in stages:
+            if stage in stale:
+                done[stage] = pool.submit(run_one, stage)
+        wait(done.values(), return_when=FIRST_EXCEPTION)
+        pool.shutdown(cancel_futures=True)  # after a failure: what has not begun
+    for future in done.values():
+        if not future.cancelled():
+            future.result()
+
+
+def in_turn(fits: dict[str, list[str]]) -> list[str]:
+    """Every stage once: a member's predictions come after the next member's fits, so that they hardly ever wait for their own."""
+    turns: list[str] = []
+    waiting: list[str] = []
+    for predictions, own in fits.items():
+        turns += own + waiting
+        waiting = [predictions]
+    return turns + waiting
 
 
 def _dvc(*arguments: str) -> None:

@@ -70,12 +70,16 @@ def clothes_table(rows: pd.DataFrame, colours: pd.Series) -> pd.DataFrame:
 
 
 def misled(rows: pd.DataFrame, colours: pd.Series) -> pd.DataFrame:
-    """Gender errors where the clothes' colour suggests the other gender and where it does not: clothes, photos, wrong."""
+    """Gender errors where the clothes' colour suggests the other gender and where it does not: clothes, photos, wrong (nan: no photos)."""
     flags = misleading(rows["gender"].to_numpy(), colours.to_numpy(), rows["person"].to_numpy())
     wrong = is_wrong(rows, "gender")
     return pd.DataFrame(
         [
-            {"clothes": name, "photos": int(where.sum()), "wrong": float(wrong[where].mean()) if where.any() else 0.0}
+            {
+                "clothes": name,
+                "photos": int(where.sum()),
+                "wrong": float(wrong[where].mean()) if where.any() else np.nan,
+            }
             for name, where in (("a colour of the other gender", flags), ("any other colour", ~flags))
         ]
     )

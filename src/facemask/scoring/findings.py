@@ -1,5 +1,7 @@
 """The three findings of the solution's team as sections: incorrect or worn, sixty and more, gender and clothes."""
 
+import pandas as pd
+
 from facemask.labels import AGE, GENDER, MASK
 from facemask.scoring import clothes, errors, plots
 from facemask.scoring.calls import MAIN, Parts
@@ -72,8 +74,8 @@ def gender_section(material: Material, parts: Parts) -> Section:
     persons = errors.by_person(rows, "gender")
     whole = persons[persons["wrong_photos"] >= 4]
     section = Section("gender", "Gender", [
-        f"Gender is wrong in {suggests['wrong']:.1%} of the photos whose clothes have a colour that the other gender wears more often, and in "
-        f"{others['wrong']:.1%} of the others ({MAIN}). The colour is the median of the torso; its lean is counted on other persons.",
+        f"Gender is wrong in {_share(suggests)} whose clothes have a colour that the other gender wears more often, and in "
+        f"{_share(others)} with other clothes ({MAIN}). The colour is the median of the torso; its lean is counted on other persons.",
         f"{whole['persons'].sum()} persons have at least 4 photos with the wrong gender; {whole['share'].sum():.0%} of all gender errors are theirs: "
         "the same face is wrong again and again.",
     ])  # fmt: skip
@@ -93,3 +95,8 @@ def gender_section(material: Material, parts: Parts) -> Section:
         "wrong_photos": ("wrong photos of a person", "d"), "persons": ("persons", "d"), "share": ("share of the errors", ".1%"),
     }))  # fmt: skip
     return section
+
+
+def _share(row: pd.Series) -> str:
+    """A row of clothes.misled in words."""
+    return f"{row['wrong']:.1%} of the {row['photos']} photos" if row["photos"] else "none of the 0 photos"

@@ -13,6 +13,7 @@ from facemask.scoring.calls import MAIN, calls, label_years, true_years
 from facemask.scoring.looks import Looks
 from facemask.scoring.metrics import Interval, Reliability, bootstrap, reliability
 from facemask.scoring.scores import Part, called_classes, parts_of, stack_intervals, train_classes
+from facemask.scoring.second_round import SecondRound
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Material:
     photos: training table; stack: its prediction table; members: name -> prediction table; choice: every candidate's
     score (data/ensemble/choice.csv); summary, board: metrics/stack.json and scores.json; curves: member, fold, epoch, loss;
     changes: what fix_labels changed; colours: name of the clothes' colour by photo; looks, outside: what the stage looks made;
-    sources: name -> metrics/ingest/<name>.json; medical_types: TYPE -> mask as ingested; truth_*: None where it is not known.
+    sources: name -> metrics/ingest/<name>.json; medical_types: TYPE -> mask as ingested; second_round: None
+    without pseudo-labels; truth_*: None where it is not known; data: the name of the choice in conf/data.
     """
 
     photos: pd.DataFrame
@@ -38,8 +40,10 @@ class Material:
     outside: pd.DataFrame
     sources: Mapping[str, Mapping[str, Any]]
     medical_types: Mapping[Any, str]
+    second_round: SecondRound | None
     truth_train: pd.DataFrame | None
     truth_eval: pd.DataFrame | None
+    data: str
     seed: int
 
     def train(self) -> pd.DataFrame:

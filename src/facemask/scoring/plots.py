@@ -121,15 +121,16 @@ def old_curve(parts: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def bars(table: pd.DataFrame, label: str, columns: Mapping[str, str], axis: str) -> Figure:
-    """Horizontal bars of shares 0..1: a group a row of the table, a bar a column (column -> legend)."""
+    """Horizontal bars of shares 0..1, nan where there is nobody: a group a row of the table, a bar a column (column -> legend)."""
     figure = _figure(5.2, 0.9 + 0.26 * len(table) * (len(columns) + 0.6))
     axes = figure.add_subplot()
     place = np.arange(len(table))[::-1] * (len(columns) + 0.6)
     for index, (colour, (column, legend)) in enumerate(zip(LINES, columns.items(), strict=False)):
-        values = table[column].fillna(0).to_numpy(np.float64)
-        axes.barh(place - index, values, height=0.9, color=colour, label=legend)
+        values = table[column].to_numpy(np.float64)
+        axes.barh(place - index, np.nan_to_num(values), height=0.9, color=colour, label=legend)
         for at, value in zip(place - index, values, strict=True):
-            axes.text(value, at, f" {value:.1%}", va="center", fontsize=8)
+            told = " nobody" if np.isnan(value) else f" {value:.1%}"
+            axes.text(np.nan_to_num(value), at, told, va="center", fontsize=8)
     axes.set_yticks(
         place - (len(columns) - 1) / 2,
         [f"{name} ({photos})" for name, photos in zip(table[label], table["photos"], strict=True)],
@@ -181,7 +182,7 @@ def training_curves(curves: pd.DataFrame) -> Figure:
             axes.plot(fold["epoch"], fold["loss"], color=colour, alpha=0.25, linewidth=0.8)
         mean = rows.groupby("epoch")["loss"].mean()
         axes.plot(mean.index, mean, color=colour, linewidth=1.8, marker="o", markersize=3, label=str(member))
-    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(xlabel="epoch", ylabel="training loss")
     axes.grid()
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)

@@ -17,8 +17,8 @@ from facemask.scoring.metrics import confusion
 from facemask.scoring.outside import outside_section
 from facemask.scoring.provenance import source_section
 from facemask.scoring.report import Photo, Picture, Section, counted, listed, table
-
-PART_NAMES = {"oof": "out-of-fold", "public": "public", "private": "private"}
+from facemask.scoring.second_round import PARTS as PART_NAMES
+from facemask.scoring.second_round import second_round_section
 
 
 def score_section(material: Material) -> Section:
@@ -279,6 +279,7 @@ def all_sections(material: Material, parts: Parts, sheet: list[Photo]) -> list[S
         looks_section(material.looks, parts[MAIN], list(material.members)),
         outside_section(parts, material.outside, material.medical_types),
         label_section(material, parts),
+        *([second_round_section(material.second_round, _scored(material.board))] if material.second_round else []),
         training_section(material),
         worst_section(sheet),
         source_section(material.sources, material.photos),
@@ -298,5 +299,8 @@ def top(material: Material, found: Mapping[str, Any]) -> tuple[str, list[tuple[s
         ("Gender wrong", f"{oof['gender_wrong']:.1%}", "of all photos, out-of-fold"),
     ]
     members = ", ".join(material.members)
-    lead = f"{material.summary['chosen']} over {members}: {len(material.train())} train photos, judged by models that never saw their person."
+    lead = (
+        f"{material.summary['chosen']} over {members}: {len(material.train())} train photos, judged by models that never saw "
+        f"their person. Data {material.data}, seed {material.seed}."
+    )
     return lead, tiles

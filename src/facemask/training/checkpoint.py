@@ -126,8 +126,12 @@ def resume(path: Path, state: State) -> tuple[int, list[dict[str, Any]]]:
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """The averages get their parameter's strides back: a fused step walks through memory, whatever the strides say."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     values: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
-        parameter, name = key.split("/")
-        values.setdefault(int(parameter), {})[name] = tensor
+        index, name = key.split("/")
+        like = parameters[int(index)]
+        shaped = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
+        values.setdefault(int(index), {})[name] = shaped
     optimizer.load_state_dict(optimizer.state_dict() | {"state": values})

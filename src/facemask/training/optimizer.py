@@ -37,13 +37,13 @@ def adamw(model: FaceNet, recipe: dict[str, Any]) -> torch.optim.AdamW:
     """Matrices decay; biases, norms and gains do not. With layer_decay below 1 (BEiT, Bao et al. 2022) each group has an lr_scale."""
     schedule = recipe["schedule"]
     if schedule["layer_decay"] == 1:
-        return torch.optim.AdamW(_two_groups(model, schedule["weight_decay"]), lr=recipe["lr"])
+        return torch.optim.AdamW(_two_groups(model, schedule["weight_decay"]), lr=recipe["lr"], fused=True)
     above = torch.nn.ModuleList([module for name, module in model.named_children() if name != "backbone"])
     undecayed: set[str] = getattr(model.backbone, "no_weight_decay", set)()
     groups = param_groups_layer_decay(
         model.backbone, schedule["weight_decay"], undecayed, layer_decay=schedule["layer_decay"]
     )
-    return torch.optim.AdamW([*groups, *_two_groups(above, schedule["weight_decay"])], lr=recipe["lr"])
+    return torch.optim.AdamW([*groups, *_two_groups(above, schedule["weight_decay"])], lr=recipe["lr"], fused=True)
 
 
 def set_frozen(model: FaceNet, frozen: bool) -> None:

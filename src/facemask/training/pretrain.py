@@ -64,7 +64,7 @@ def pretrain(
     plain |= {key: options[key] for key in ("batch", "epoch_photos")}
     labelled = rows.assign(weight=np.float32(1), years=np.float32("nan"))
     batches = TrainingBatches(labelled, store_paths, recipe | plain, seed, f"pretrain/{name}", training["workers"])
-    optimizer = torch.optim.AdamW(net.parameters(), lr=options["lr"], weight_decay=options["weight_decay"])
+    optimizer = torch.optim.AdamW(net.parameters(), lr=options["lr"], weight_decay=options["weight_decay"], fused=True)
     scaler = torch.amp.GradScaler(device.type, enabled=training["amp"] == "fp16")
     state = checkpoint.State({"net": net}, optimizer, scaler)
     done, history = checkpoint.resume(folder / "last.safetensors", state)

@@ -21,7 +21,7 @@ from facemask.training.devices import device_of
 from facemask.training.fit import fit
 from facemask.training.pretrain import pretrain
 
-FEWEST, MOST = 3, 12  # steps timed after the first, which warms up
+MOST = 12  # steps timed after the first, which warms up
 PICTURES = 16  # different photos of noise
 Train = Callable[[pd.DataFrame, dict[str, str], Path], object]
 
@@ -31,7 +31,7 @@ class _Enough(Exception):
 
 
 class StepClock:
-    """Watches the optimizer steps of this process and ends the loop when `seconds` and FEWEST steps have passed."""
+    """Watches the optimizer steps of this process and ends the loop when `seconds` have passed since the first, or MOST steps."""
 
     def __init__(self, seconds: float, synchronise: Callable[[], None]) -> None:
         self.ticks: list[float] = []
@@ -42,7 +42,7 @@ class StepClock:
         self.synchronise()
         self.ticks.append(time.perf_counter())
         timed = len(self.ticks) - 1
-        if timed >= MOST or (timed >= FEWEST and self.ticks[-1] - self.ticks[0] >= self.seconds):
+        if timed >= MOST or (timed and self.ticks[-1] - self.ticks[0] >= self.seconds):
             raise _Enough
 
     def seconds_a_step(self) -> float:

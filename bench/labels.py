@@ -7,7 +7,6 @@ scores and filters the table shows the one with the best average precision, chos
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -33,6 +32,7 @@ from noisy_labels import (
     seeds_with_cache,
     vote,
 )
+from processes import peak_megabytes
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score
 from threadpoolctl import threadpool_limits
@@ -288,15 +288,7 @@ def measure_speed(persons: int = 2700) -> None:
     start = time.perf_counter()
     suspects = find_suspects(judgements, photos)
     took = time.perf_counter() - start
-    print(f"{len(photos)} photos: {len(suspects)} suspects in {took:.1f} s, process at most {_peak_memory()} MB")
-
-
-def _peak_memory() -> int:
-    """MB that this process held at most. Linux's ru_maxrss would count what the parent held when it started this one."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(status.read_text().split("VmHWM:")[1].split()[0]) // 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**20  # macOS counts bytes
+    print(f"{len(photos)} photos: {len(suspects)} suspects in {took:.1f} s, process at most {peak_megabytes():.0f} MB")
 
 
 def _job(job: tuple[object, ...]) -> list[dict[str, object]]:

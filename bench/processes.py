@@ -1,10 +1,12 @@
 """A bench's measurement in a process of its own, bound to some cores, with the memory that it and its children took."""
 
 import os
+import resource
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 
@@ -31,6 +33,14 @@ def run_bound(arguments: list[str], cores: int) -> tuple[str, float]:
     if process.returncode:
         sys.exit(f"{' '.join(arguments)}: {errors[-2000:]}")
     return output, peak[0]
+
+
+def peak_megabytes() -> float:
+    """What this process held at most. Linux's ru_maxrss counts what its parent held when it started this one, too."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE  # macOS counts bytes
 
 
 def _bind(cores: int) -> None:

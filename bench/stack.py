@@ -5,11 +5,11 @@ peak memory of choosing among all candidates by nested cross-validation, on the 
 """
 
 import argparse
-import resource
 import time
 
 import numpy as np
 import pandas as pd
+from processes import peak_megabytes
 
 from facemask.ensemble.choice import choose
 from facemask.ensemble.evidence import gather
@@ -57,7 +57,7 @@ def main() -> None:
         candidates=candidates,
         seed=0,
     )
-    seconds, peak = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    seconds, peak = time.perf_counter() - started, peak_megabytes()
     print(f"{len(truth)} photos, {arguments.members} members of 18 classes, {', '.join(candidates)}")
     print(f"{seconds:.0f} s, {peak:.0f} MB in the main process; chosen: {outcome.ensemble.name}. {outcome.reason}.")
 

@@ -4,7 +4,7 @@ python bench/train.py [--photos 3400] [--steps 30] [--rounds 2] [--models lite0 
 process of its own, bound to the cores; methods take turns, and the best of the rounds counts, because other work on the
 machine only slows down. A clock stands after every optimizer step; the first steps warm up and are left out.
 
-bare: forward, backward and step on one resident batch. ours: fit() end to end (mapped store, augmentation, clipping,
+bare: forward, backward and step on one resident batch. ours: fit() end to end (packed store, augmentation, clipping,
 averaging, logging, a checkpoint an epoch). timm and torchvision read JPEGs already resized to the store's size, which is
 generous to them; the team's recipe reads the 384 x 512 originals. With a CUDA device the solution's own backbones are timed.
 """
@@ -26,7 +26,7 @@ import timm.data
 import torch
 import torch.nn.functional as F
 import yaml
-from processes import run_bound
+from processes import peak_megabytes, run_bound
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader
 from torchvision import transforms as v1
@@ -35,6 +35,7 @@ from torchvision.transforms import v2
 from tqdm import tqdm
 
 from facemask.nets.model import FaceNet, build, normalisation
+from facemask.nets.processor import use_threads
 from facemask.params import compose
 from facemask.photos.geometry import centre_view
 from facemask.photos.store import KIND_BYTES, PIXELS
@@ -197,7 +198,9 @@ def train_on(
     batches: Iterator[Any], recipe: dict[str, Any], threads: int, normalised: bool = False, resident: bool = False
 ) -> None:
     """Forward, backward, step and nothing else."""
-    torch.set_num_threads(threads)
+    (use_threads if resident else torch.set_num_threads)(
+        threads
+    )  # the bare model has what ours has, the others what people have
     model, optimizer = prepared(recipe)
     mean, deviation = (tensor.to(DEVICE) for tensor in normalisation(model))
     batch = None
@@ -273,9 +276,8 @@ def measure(arguments: argparse.Namespace) -> None:
     """In a process of its own: print the rate and the process's own peak as JSON."""
     recipe, clock = recipe_of(arguments.models[0]), Clock()
     METHODS[arguments.measure](recipe, arguments.folder, arguments.steps, arguments.threads, arguments.workers)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     wall, used = clock.seconds_a_step()
-    print(json.dumps({"rate": recipe["batch"] / wall, "busy": 1000 * used / recipe["batch"], "peak": peak}))
+    print(json.dumps({"rate": recipe["batch"] / wall, "busy": 1000 * used / recipe["batch"], "peak": peak_megabytes()}))
 
 
 def compare(arguments: argparse.Namespace, folder: Path) -> None:
@@ -313,7 +315,7 @@ def profile(model: str, folder: Path, threads: int) -> None:
     """Milliseconds a step of each part, timed alone in this process: where the distance to the bare model goes."""
     from timm.utils import ModelEmaV3
 
-    torch.set_num_threads(threads)
+    use_threads(threads)
     recipe = recipe_of(model)
     net, optimizer = prepared(recipe)
     images = for_model(torch.randn(recipe["batch"], 3, *recipe["size"], device=DEVICE), recipe)

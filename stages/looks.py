@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from safetensors.torch import load_file
 from tqdm import tqdm
 
@@ -17,6 +16,7 @@ from facemask.inference import outsiders
 from facemask.inference.attention import FRAME, attention
 from facemask.inference.predict import predict
 from facemask.nets.model import FaceNet, build, sized
+from facemask.nets.processor import use_threads
 from facemask.photos.collection import Photos
 from facemask.predictions import read_table
 from facemask.scoring.calls import calls, choose, label_years
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--probabilities", type=Path, required=True, help="final probabilities (parquet)")
     parser.add_argument("--out", type=Path, required=True, help="folder for maps.npy, maps.csv and outside.csv")
     arguments = parser.parse_args()
-    torch.set_num_threads(params.section("training")["threads"])
+    use_threads(params.section("training")["threads"])
     photos = read_table(arguments.photos)
     rows, maps = looks(arguments, photos)
     outside = judged_outside(arguments, photos)

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-import torch
 from safetensors.torch import load_file
 
 from facemask import params
@@ -12,6 +11,7 @@ from facemask.errors import one_sentence
 from facemask.files import write_parquet
 from facemask.inference.predict import predict
 from facemask.nets.model import build, sized
+from facemask.nets.processor import use_threads
 from facemask.photos.collection import Photos
 from facemask.pseudo import opinion, unlabelled
 from facemask.training.devices import device_of
@@ -41,7 +41,7 @@ def _predicted(member: str, weights: Path, rows: pd.DataFrame, stores: str) -> p
     """The mean over the folds' networks, none of which learned these photos' unknown attributes."""
     recipe, training = sized(params.member(member)), params.section("training")
     views, average = params.section("views")[member], params.section("inference")[member]["average"]
-    torch.set_num_threads(training["threads"])
+    use_threads(training["threads"])
     photos = Photos(rows, {source: f"{stores}/{source}.pixels" for source in rows["source"].unique()})
     folds, sums = params.section("folds"), None
     for fold in folds:

@@ -8,6 +8,7 @@ import torch
 from facemask.inference.dropout import PREFIX, Passes, pooled
 from facemask.inference.predict import predict
 from facemask.nets.model import FaceNet
+from facemask.nets.processor import use_threads
 from facemask.photos.collection import Photos
 
 
@@ -27,7 +28,7 @@ def predict_out_of_fold(
 
     models: fold -> the network that did not learn it. options: the member's `inference`. seed, name: of its dropout passes.
     """
-    torch.set_num_threads(training["threads"])
+    use_threads(training["threads"])
     competition = photos[photos["source"] == "competition"]
     evaluated = competition[competition["split"] == "eval"].reset_index(drop=True)
     parts, of_eval = [], []

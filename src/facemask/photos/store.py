@@ -1,9 +1,11 @@
-"""One packed file of photos: pixels that are mapped into memory, or JPEG bytes where those would not fit.
+"""One packed file of photos: pixels, or JPEG bytes where those would take too much room; read one by one, never loaded.
 
 The file begins with its kind (16 bytes). In a pixel store a photo's RGB rows stand at its offset; in a JPEG store its
 length (4 bytes, little endian) and its JPEG. The reader is the same for both.
 """
 
+import os
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,8 @@ QUALITY = 95  # of the JPEG store: on photos of faces about 1.5 of 255 from the 
 class Store:
     """Random access to a store by row of `table` (any table with offset, stored_width, stored_height).
 
-    `store[i]` is a new (H, W, 3) uint8 RGB array. Cheap to send to other processes: each maps the file for itself.
+    `store[i]` is a new (H, W, 3) uint8 RGB array. Cheap to send to other processes: each opens the file for itself. Read by
+    position and not mapped: mapped pages would count as the process's memory, and a file cut short would kill it.
     """
 
     def __init__(self, path: str | Path, table: "pd.DataFrame") -> None:
@@ -35,28 +38,31 @@ class Store:
         self.offsets = table["offset"].to_numpy(np.int64)
         self.widths = table["stored_width"].to_numpy(np.int32)
         self.heights = table["stored_height"].to_numpy(np.int32)
-        self._bytes: Array | None = None
+        self._descriptor: int | None = None
         self._check()
 
     def __len__(self) -> int:
         return len(self.offsets)
 
     def __getitem__(self, index: int) -> Array:
+        """Raises UserError where the file ends too soon."""
         start, shape = int(self.offsets[index]), (int(self.heights[index]), int(self.widths[index]), 3)
-        file = self._mapped()
         if self.kind == PIXELS:
-            return np.array(file[start : start + shape[0] * shape[1] * 3]).reshape(shape)
-        length = int.from_bytes(file[start : start + LENGTH_BYTES].tobytes(), "little")
-        start += LENGTH_BYTES
-        return np.asarray(simplejpeg.decode_jpeg(file[start : start + length].tobytes()))
+            return self._read(start, shape)
+        length = int.from_bytes(self._read(start, (LENGTH_BYTES,)).tobytes(), "little")
+        return np.asarray(simplejpeg.decode_jpeg(self._read(start + LENGTH_BYTES, (length,)).tobytes()))
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_bytes": None}
+        return self.__dict__ | {"_descriptor": None}
 
-    def _mapped(self) -> Array:
-        if self._bytes is None:
-            self._bytes = np.memmap(self.path, dtype=np.uint8, mode="r")
-        return self._bytes
+    def _read(self, start: int, shape: tuple[int, ...]) -> Array:
+        if self._descriptor is None:
+            self._descriptor = os.open(self.path, os.O_RDONLY)
+            weakref.finalize(self, os.close, self._descriptor)
+        values = np.empty(shape, dtype=np.uint8)
+        if os.preadv(self._descriptor, [values.data], start) < values.nbytes:
+            raise UserError(f"{self.path} is shorter than its table says; run the ingest stage again")
+        return values
 
     def _check(self) -> None:
         with open(self.path, "rb") as file:
@@ -64,7 +70,7 @@ class Store:
         if self.kind not in (PIXELS, JPEGS):
             raise UserError(f"{self.path} is not a photo store; run the ingest stage again")
         lengths = self.heights.astype(np.int64) * self.widths * 3 if self.kind == PIXELS else LENGTH_BYTES
-        if len(self) and int((self.offsets + lengths).max()) > len(self._mapped()):
+        if len(self) and int((self.offsets + lengths).max()) > os.path.getsize(self.path):
             raise UserError(f"{self.path} is shorter than its table says; run the ingest stage again")
 
 

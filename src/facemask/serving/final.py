@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from facemask.ensemble.evidence import Evidence, gather
 from facemask.inference.predict import predict
 from facemask.labels import ATTRIBUTES, Array, decode
 from facemask.nets.model import FaceNet
+from facemask.nets.processor import use_threads
 from facemask.predictions import JOINT_COLUMNS
 from facemask.scoring.scores import called_classes
 from facemask.serving.bundle import Bundle
@@ -30,7 +30,7 @@ class FinalEnsemble:
 
     def __call__(self, photos: Any) -> pd.DataFrame:
         """Answers (see `answers`) about photos, a sequence of (h, w, 3) uint8 as ingest stores them, in their order."""
-        torch.set_num_threads(self.bundle.training["threads"])
+        use_threads(self.bundle.training["threads"])
         keys = pd.DataFrame({"photo": [str(row) for row in range(len(photos))]})
         tables = {name: self._member(name, photos).assign(photo=keys["photo"]) for name in self.bundle.members}
         evidence = gather(tables, keys)

@@ -1,4 +1,4 @@
-"""An epoch as batches: read from the mapped stores, augment, stack."""
+"""An epoch as batches: read from the stores, augment, stack."""
 
 from collections.abc import Iterator
 from typing import Any

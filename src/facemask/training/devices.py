@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.distributed.nn.functional import all_reduce
 
 from facemask.errors import UserError
+from facemask.nets.processor import use_threads
 
 
 def device_of(training: dict[str, Any]) -> torch.device:
@@ -34,7 +35,7 @@ def accelerator(training: dict[str, Any], recipe: dict[str, Any]) -> Accelerator
     # Layers that are frozen for some epochs leave parameters without gradients, which DDP has to look for.
     parallel = DistributedDataParallelKwargs(find_unused_parameters=recipe["schedule"]["freeze"] > 0)
     meeting = Accelerator(cpu=device.type == "cpu", mixed_precision="no", kwargs_handlers=[parallel])
-    torch.set_num_threads(training["threads"])
+    use_threads(training["threads"])
     return meeting
 
 

@@ -16,6 +16,7 @@ from facemask.errors import UserError
 from facemask.nets.masked import MaskedNet, block_mask, patches_in
 from facemask.nets.model import build, normalisation
 from facemask.nets.precision import autocast
+from facemask.nets.processor import use_threads
 from facemask.nets.published import published_tokenizer
 from facemask.nets.tokens import CODEBOOKS, patches_of
 from facemask.photos.collection import Photos
@@ -52,7 +53,7 @@ def pretrain(
     recipe: the member's; options: params.yaml's section pretrain. name keys every draw. folder holds the checkpoint, from
     which an interrupted run goes on bit for bit. Raises UserError, naming epoch and step, for a loss that is not finite.
     """
-    torch.set_num_threads(training["threads"])
+    use_threads(training["threads"])
     device = device_of(training)
     torch.manual_seed(seed_of(seed, "pretrain", name) % 2**63)
     member = build(recipe, training["weights_dir"], pretrained=True)

@@ -7,6 +7,7 @@ runs what is committed, a clone a seed, and writes the table. Scores are kept in
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -182,8 +183,8 @@ def main() -> None:
     seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.jobs) as pool:
         list(pool.map(lambda seed: sweep(seed, names, arguments.set, Path(folder), board), seeds))
-    given = f' SET="{" ".join(arguments.set)}"' if arguments.set else ""
-    write_text(document(board.scores, rows, f"make ablations{given}"), arguments.out)
+    shown = [row for row in ROWS if row in rows or row in board.scores]  # and what earlier calls found
+    write_text(document(board.scores, shown, " ".join(["python bench/ablations.py", *map(shlex.quote, sys.argv[1:])])), arguments.out)
     print(arguments.out.read_text())
 
 

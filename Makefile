@@ -58,7 +58,7 @@ bench-train: setup
 	python bench/train.py
 
 ablations: setup ## hours: docs/ablations.md from experiments over several seeds; SET="scale=smoke" tries it
-	python bench/ablations.py --set $(SET)
+	python bench/ablations.py $(if $(SET),--set $(SET))
 
 lock: ## after a change of pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --extra cluster --extra dev pyproject.toml -o requirements.lock

@@ -23,6 +23,16 @@ from facemask.errors import UserError, one_sentence
 from facemask.files import write_json, write_text
 
 FIRST_SEED = 2021
+CODE = (
+    "src",
+    "stages",
+    "conf",
+    "hydra_plugins",
+    "labels",
+    "requirements.lock",
+    "dvc.yaml",
+    "drawn/dvc.yaml",
+)  # what a score hangs on
 ALWAYS = ("stack.candidates=[soft_vote]",)  # the members' own mean: a stacker's choice would add its noise
 YEARS = "members.plain.years={gamma:0.05,frozen:true}"
 FACES = "members.plain.sources=[competition,all_age_faces]"
@@ -177,14 +187,17 @@ def main() -> None:
         raise UserError("--seeds: a spread needs at least two seeds")
     rows = [row for row in ROWS if row in arguments.rows]
     names = list(dict.fromkeys([*(ROWS[row][0] for row in rows), *rows]))
-    revisions = [f"HEAD:{part}" for part in ("src", "stages", "conf", "dvc.yaml", "drawn/dvc.yaml")]
+    revisions = [f"HEAD:{part}" for part in CODE]
     told = subprocess.run(["git", "rev-parse", *revisions], capture_output=True, text=True, check=True).stdout.split()
     board = Board(arguments.results, " ".join([*told, *arguments.set]))
     seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.jobs) as pool:
         list(pool.map(lambda seed: sweep(seed, names, arguments.set, Path(folder), board), seeds))
-    shown = [row for row in ROWS if row in rows or row in board.scores]  # and what earlier calls found
-    write_text(document(board.scores, shown, " ".join(["python bench/ablations.py", *map(shlex.quote, sys.argv[1:])])), arguments.out)
+    shown = [row for row in ROWS if row in rows or len(board.scores.get(row, {})) > 1]  # and what earlier calls found
+    write_text(
+        document(board.scores, shown, " ".join(["python bench/ablations.py", *map(shlex.quote, sys.argv[1:])])),
+        arguments.out,
+    )
     print(arguments.out.read_text())
 
 

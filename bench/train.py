@@ -198,9 +198,9 @@ def train_on(
     batches: Iterator[Any], recipe: dict[str, Any], threads: int, normalised: bool = False, resident: bool = False
 ) -> None:
     """Forward, backward, step and nothing else."""
-    (use_threads if resident else torch.set_num_threads)(
-        threads
-    )  # the bare model has what ours has, the others what people have
+    # The bare model has what ours has, the others what people have.
+    set_threads = use_threads if resident else torch.set_num_threads
+    set_threads(threads)
     model, optimizer = prepared(recipe)
     mean, deviation = (tensor.to(DEVICE) for tensor in normalisation(model))
     batch = None

@@ -54,7 +54,7 @@ def figures(clone: Path) -> dict[str, float]:
     return {
         "stack": board["private"]["macro_f1"],
         "half": (interval.high - interval.low) / 2,
-        "single": max(scores["private"].get("macro_f1", -1.0) for scores in complete),
+        "single": max(each["private"].get("macro_f1", -1.0) for each in complete),
         "baseline": board["baseline"]["private"]["macro_f1"],
         "nested": json.loads((clone / "metrics/stack.json").read_text())["nested"]["macro_f1"],
         "on_truth": on_truth(clone, photos, stack),

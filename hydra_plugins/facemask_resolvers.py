@@ -3,6 +3,7 @@
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 ABSENT = "conf/absent"  # an empty source: DVC wants a path that exists
+DRAWN = "data/drawn/competition"
 FURTHER = "data/pretrained"  # where stage pretrain@<member> leaves <member>.safetensors
 ROUNDS = {False: "data/training/photos.parquet", True: "data/training/second.parquet"}  # by: is it a student?
 
@@ -72,11 +73,17 @@ def _when(condition: ListConfig, value: str) -> ListConfig:
     return OmegaConf.create([value] if condition else [])
 
 
+def _info(root: str | None) -> str:
+    """info.csv of the drawn tree; anybody else's may lie in a zip or a folder deeper, and the whole tree stands for it."""
+    return f"{DRAWN}/eval/info.csv" if root == DRAWN else _given(root)
+
+
 def _made(condition: ListConfig, path: str) -> str:
     """path where the list has an item, so that some stage makes it, else an empty source."""
     return path if condition else ABSENT
 
 
+OmegaConf.register_new_resolver("info", _info, replace=True)
 OmegaConf.register_new_resolver("given", _given, replace=True)
 OmegaConf.register_new_resolver("range", _range, replace=True)
 OmegaConf.register_new_resolver("union", _union, replace=True)

@@ -1,3 +1,4 @@
+import os
 import pickle
 
 import numpy as np
@@ -65,3 +66,21 @@ def test_a_file_that_does_not_fit_its_table_is_one_sentence(tmp_path):
     (tmp_path / "other").write_bytes(b"\0" * len(whole))
     with pytest.raises(UserError, match="is not a photo store"):
         Store(tmp_path / "other", table)
+
+
+@pytest.mark.parametrize("kind", [PIXELS, JPEGS])
+def test_a_file_that_is_cut_short_while_it_is_read_is_one_sentence(tmp_path, kind):
+    _, table = stored(tmp_path / "s", kind)
+    store = Store(tmp_path / "s", table)
+    assert store[3].any()
+    (tmp_path / "s").write_bytes((tmp_path / "s").read_bytes()[:-1])
+    with pytest.raises(UserError, match="is shorter than its table says"):
+        store[3]
+
+
+def test_files_are_closed_with_their_stores(tmp_path):
+    _, table = stored(tmp_path / "s", PIXELS)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        assert Store(tmp_path / "s", table)[0].any()
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -14,6 +14,7 @@ from browser import brightness, chromium, console_errors, look, requests_beyond
 from PIL import Image
 from stacking_world import PALETTE, run_stage, write_run
 
+from facemask.photos.store import PIXELS
 from facemask.predictions import JOINT_COLUMNS
 from facemask.scoring.plots import nothing, render
 from facemask.scoring.report import Section, page, table
@@ -92,7 +93,7 @@ def test_the_page_and_the_metrics_say_what_the_issue_asks_for(run: Path) -> None
     for words in (
         "28-31", "58-61", "Errors by source", "95 % interval", "Expected calibration error", "own terms", "TYPE 1 and 4",
         "shared errors", "Grad-CAM", "masks drawn", "Gender errors by colour of the clothes", "Labels changed",
-        "Data made-up, seed 3", "Right were 87.5% of mask", "second, a student",
+        "Data made-up, seed 3", "right were 87.5% of mask", "second, a student",
     ):  # fmt: skip
         assert words in html, words
     found = json.loads((run / "metrics/errors.json").read_text())["medical_types"]
@@ -132,8 +133,10 @@ def test_the_report_is_the_same_bytes_twice(run: Path) -> None:
     assert digest() == before
 
 
-def test_one_member_without_truth_or_history_has_a_report_too(run: Path, tmp_path: Path) -> None:
+def test_one_member_without_truth_history_or_clothes_that_mislead_has_a_report_too(run: Path, tmp_path: Path) -> None:
     bare = shutil.copytree(run, tmp_path / "bare")
+    store = bare / "data/photos/competition.pixels"
+    store.write_bytes(PIXELS + bytes([128]) * (store.stat().st_size - len(PIXELS)))  # everybody in grey
     for path in ("data/truth/train.csv", "data/truth/eval.csv", "data/labels/changes.csv"):
         (bare / path).unlink()
     shutil.rmtree(bare / "data/models")
@@ -145,6 +148,9 @@ def test_one_member_without_truth_or_history_has_a_report_too(run: Path, tmp_pat
         assert done.returncode == 0, done.stderr
     scores = json.loads((bare / "metrics/scores.json").read_text())
     assert set(scores) == {"oof", "members"}
+    found = json.loads((bare / "metrics/errors.json").read_text())["oof"]
+    assert "gender_wrong_in_misleading_clothes" not in found
+    assert found["gender_wrong_in_other_clothes"] > 0
     assert {path.name for path in (bare / "plots").glob("*.png")} == {f"{name}.png" for name in FIGURES}
 
 

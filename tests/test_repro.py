@@ -1,9 +1,12 @@
+import json
+import subprocess
+
 import pytest
 import yaml
 
-from facemask import params
+from facemask import params, repro
 from facemask.errors import UserError
-from facemask.repro import check_sizes, check_sources, in_turn
+from facemask.repro import check_sizes, check_sources
 
 LEARNS = {"lr": 0.001, "batch": 16, "epochs": 1}
 
@@ -61,10 +64,35 @@ def test_a_recipe_that_does_is_one_sentence(tmp_path, monkeypatch):
             check_sizes()
 
 
-def test_predictions_come_after_all_their_fits_and_every_stage_once():
-    fits = {f"oof@{member}": [f"train@{member}-{fold}" for fold in range(3)] for member in ("a", "b", "c")}
-    turns = in_turn(fits)
-    assert sorted(turns) == sorted([*fits, *(stage for own in fits.values() for stage in own)])
+@pytest.fixture
+def stand_in(monkeypatch):
+    """Three members of two folds, all stale, and a stand-in for DVC that notes what it was asked for."""
+    asked = []
+
+    def dvc(*arguments):
+        asked.append(arguments[-1])
+        if arguments[-1] == "train@b-0":
+            raise UserError("train@b-0 failed")
+
+    monkeypatch.setattr(repro, "_dvc", dvc)
+    fits = {f"oof@{member}": [f"train@{member}-{fold}" for fold in range(2)] for member in ("a", "b", "c")}
+    status = subprocess.CompletedProcess([], 0, json.dumps(dict.fromkeys(s for own in fits.values() for s in own)))
+    monkeypatch.setattr(repro.subprocess, "run", lambda *_, **__: status)
+    return fits, asked
+
+
+def test_predictions_follow_their_fits_though_only_those_are_stale(stand_in):
+    fits, asked = stand_in
+    del fits["oof@b"]
+    repro._side_by_side(fits, jobs=2)
+    assert sorted(asked) == sorted([*fits, *(fit for own in fits.values() for fit in own)])
     for predictions, own in fits.items():
-        assert turns.index(predictions) > max(turns.index(stage) for stage in own)
-    assert turns.index("oof@a") > turns.index("train@b-2")  # else it would hold a core while a's last fit runs
+        assert asked.index(predictions) > max(asked.index(fit) for fit in own)
+
+
+def test_after_a_failure_nothing_more_begins(stand_in):
+    fits, asked = stand_in
+    with pytest.raises(UserError, match="train@b-0 failed"):
+        repro._side_by_side(fits, jobs=2)
+    assert "oof@b" not in asked
+    assert len(asked) < 9

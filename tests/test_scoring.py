@@ -200,6 +200,13 @@ def test_clothes_of_the_other_gender_mislead() -> None:
     assert clothes.clothes_table(rows, worn)["photos"].sum() == len(rows)
 
 
+def test_where_no_clothes_mislead_there_is_no_share_of_errors() -> None:
+    rows = oof_calls(TRUTH)
+    table = clothes.misled(rows, pd.Series(np.full(len(rows), "grey")))
+    assert table["photos"].tolist() == [0, len(rows)]
+    assert np.isnan(table["wrong"].iloc[0])
+
+
 def test_agreement_of_a_member_with_itself_is_whole() -> None:
     table = member_table(TABLE, PHOTOS["photo"], ("mask",), "effnet_mask")
     called = called_classes(table, "effnet_mask")

@@ -78,7 +78,9 @@ def _side_by_side(fits: dict[str, list[str]], jobs: int) -> None:
     """fits: a member's predictions -> its fits, which must stand before them."""
     if jobs == 1 or not fits:
         return  # the closing `dvc repro` runs them one after another
-    stages = in_turn(fits)
+    stages = [fit for own in fits.values() for fit in own] + list(
+        fits
+    )  # the first predictions run beside the last fits
     status = subprocess.run([*DVC, "status", "--json", *stages], capture_output=True, text=True, check=False)
     stale = {stage for stage in stages if f'"{stage}"' in status.stdout}
     stale |= {predictions for predictions, own in fits.items() if stale & set(own)}
@@ -91,24 +93,16 @@ def _side_by_side(fits: dict[str, list[str]], jobs: int) -> None:
         _dvc("--wait-for-lock", "repro", "--single-item", stage)
 
     with ThreadPoolExecutor(jobs) as pool:
-        for stage in stages:
-            if stage in stale:
-                done[stage] = pool.submit(run_one, stage)
-        wait(done.values(), return_when=FIRST_EXCEPTION)
-        pool.shutdown(cancel_futures=True)  # after a failure: what has not begun
+        try:
+            for stage in stages:
+                if stage in stale:
+                    done[stage] = pool.submit(run_one, stage)
+            wait(done.values(), return_when=FIRST_EXCEPTION)
+        finally:
+            pool.shutdown(cancel_futures=True)  # after a failure or Ctrl-C: what has not begun
     for future in done.values():
         if not future.cancelled():
             future.result()
-
-
-def in_turn(fits: dict[str, list[str]]) -> list[str]:
-    """Every stage once: a member's predictions come after the next member's fits, so that they hardly ever wait for their own."""
-    turns: list[str] = []
-    waiting: list[str] = []
-    for predictions, own in fits.items():
-        turns += own + waiting
-        waiting = [predictions]
-    return turns + waiting
 
 
 def _dvc(*arguments: str) -> None:

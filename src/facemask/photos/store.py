@@ -60,8 +60,12 @@ class Store:
             self._descriptor = os.open(self.path, os.O_RDONLY)
             weakref.finalize(self, os.close, self._descriptor)
         values = np.empty(shape, dtype=np.uint8)
-        if os.preadv(self._descriptor, [values.data], start) < values.nbytes:
-            raise UserError(f"{self.path} is shorter than its table says; run the ingest stage again")
+        rest = values.reshape(-1).data
+        while rest:
+            count = os.preadv(self._descriptor, [rest], start)  # network file systems may give less than asked for
+            if not count:
+                raise UserError(f"{self.path} is shorter than its table says; run the ingest stage again")
+            rest, start = rest[count:], start + count
         return values
 
     def _check(self) -> None:

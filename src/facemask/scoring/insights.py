@@ -32,8 +32,9 @@ def insights(material: Material, parts: Mapping[str, pd.DataFrame]) -> dict[str,
         }
     rows = parts[MAIN]
     misled = clothes.misled(rows, rows["photo"].map(material.colours))
-    found["oof"]["gender_wrong_in_misleading_clothes"] = float(misled["wrong"].iloc[0])
-    found["oof"]["gender_wrong_in_other_clothes"] = float(misled["wrong"].iloc[1])
+    for clothing, wrong in zip(("misleading", "other"), misled["wrong"], strict=True):
+        if pd.notna(wrong):  # somebody wears such clothes
+            found["oof"][f"gender_wrong_in_{clothing}_clothes"] = float(wrong)
     readings = type_readings(material.outside)
     return found | ({"medical_types": readings} if readings else {})
 

@@ -12,6 +12,7 @@ from facemask.predictions import ATTRIBUTE_COLUMNS, JOINT_COLUMNS, predicts
 from facemask.scoring.metrics import Interval, accuracy, bootstrap, macro_f1
 
 Scores = dict[str, float]
+PART_NAMES = {"oof": "out-of-fold", "public": "public", "private": "private"}
 
 
 @dataclass(frozen=True)

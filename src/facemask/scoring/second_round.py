@@ -1,6 +1,6 @@
 """What pseudo-labels did: how many there were, how many were right, and the students beside their teachers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +8,7 @@ import pandas as pd
 
 from facemask.labels import ATTRIBUTES
 from facemask.scoring.report import Section, listed, table
-
-PARTS = {"oof": "out-of-fold", "public": "public", "private": "private"}
+from facemask.scoring.scores import PART_NAMES
 
 
 @dataclass(frozen=True)
@@ -22,30 +21,42 @@ class SecondRound:
 
 
 def second_round_section(second: SecondRound, scores: Mapping[str, Mapping[str, Any]]) -> Section:
-    """scores: name -> part -> macro_f1 and others (see scores.score)."""
+    """scores: name -> part -> scores.score."""
     labels = pd.DataFrame([{"attribute": name, **second.labels[name]} for name in ATTRIBUTES])
     labels["accuracy"] = labels["accuracy"].astype(float)
-    known = labels[labels["accuracy"].notna()]
     section = Section("pseudo", "Pseudo-labels", [
-        f"{listed(second.teachers)} gave {listed(second.students)} labels for photos that nobody labelled, where sure enough: "
-        + listed(f"{row.attribute} of {row.share:.0%}" for row in labels.itertuples()) + ".",
+        f"{listed(second.teachers)} labelled photos that nobody had labelled, where sure enough: "
+        + listed(f"{row.attribute} of {row.share:.0%}" for row in labels.itertuples()) + ". "
+        + (f"{listed(second.students)} learned from them too." if second.students else "No member learned from them."),
     ])  # fmt: skip
+    known = labels[labels["accuracy"].notna()]
     if len(known):
         right = listed(f"{row.accuracy:.1%} of {row.attribute}" for row in known.itertuples())
-        section.text.append(f"Right were {right}; the truth is known because this data is drawn.")
+        section.text.append(
+            f"Of those on eval photos, whose truth is known because this data is drawn, right were {right}."
+        )
     section.tables.append(table("Pseudo-labels by attribute", labels, {
         "attribute": ("attribute", ""), "unlabelled": ("photos without a label", "d"), "used": ("got one", "d"),
-        "share": ("share", ".1%"), "accuracy": ("right", ".1%"),
+        "share": ("share", ".1%"), "accuracy": ("right on eval photos", ".1%"),
     }))  # fmt: skip
+    rounds = {"first, a teacher": second.teachers, "second, a student": second.students}
     pairs = [
-        {"name": name, "round": title} | {part: scores[name][part].get("macro_f1") for part in PARTS if part in scores[name]}
-        for title, names in (("first, a teacher", second.teachers), ("second, a student", second.students))
+        {"name": name, "round": title} | row
+        for title, names in rounds.items()
         for name in names
-        if name in scores and "macro_f1" in scores[name]["oof"]
-    ]  # fmt: skip
+        for row in _rows(scores.get(name, {}))
+    ]
     if pairs:
         frame = pd.DataFrame(pairs)
-        heads = {part: (f"{word} macro F1", ".4f") for part, word in PARTS.items() if part in frame}
-        columns = {"name": ("member", ""), "round": ("round", "")} | heads
-        section.tables.append(table("Teachers and students, all 18 classes", frame, columns))
+        heads = {part: (f"{word} F1", ".4f") for part, word in PART_NAMES.items() if part in frame}
+        columns = {"name": ("member", ""), "round": ("round", ""), "told": ("told", "")} | heads
+        section.tables.append(table("Teachers and students: macro F1 of what each tells", frame, columns))
     return section
+
+
+def _rows(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A row for all 18 classes, or one an attribute."""
+    for told, key in {"18 classes": "macro_f1", **{name: f"{name}_f1" for name in ATTRIBUTES}}.items():
+        values = {part: scores[part][key] for part in PART_NAMES if key in scores.get(part, {})}
+        if values:
+            yield {"told": told} | values

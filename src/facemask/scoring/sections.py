@@ -17,7 +17,7 @@ from facemask.scoring.metrics import confusion
 from facemask.scoring.outside import outside_section
 from facemask.scoring.provenance import source_section
 from facemask.scoring.report import Photo, Picture, Section, counted, listed, table
-from facemask.scoring.second_round import PARTS as PART_NAMES
+from facemask.scoring.scores import PART_NAMES
 from facemask.scoring.second_round import second_round_section
 
 

@@ -7,13 +7,12 @@ import pandas as pd
 
 from facemask.labels import ATTRIBUTES
 from facemask.scoring.metrics import Interval
-
-PARTS = {"oof": "out-of-fold", "public": "public", "private": "private"}
+from facemask.scoring.scores import PART_NAMES
 
 
 def score_table(board: Mapping[str, Any], intervals: Mapping[str, Interval]) -> str:
     """The scoreboard (see scores.scoreboard) as text: macro F1 and accuracy by part, and the stack's 95 % intervals, if given."""
-    parts = [part for part in PARTS if part in board]
+    parts = [part for part in PART_NAMES if part in board]
     whole: dict[str, Any] = {"stack": board}
     others = {**board["members"], **board.get("references", {})}
     whole |= {name: scores for name, scores in others.items() if "macro_f1" in scores["oof"]}
@@ -22,7 +21,7 @@ def score_table(board: Mapping[str, Any], intervals: Mapping[str, Interval]) -> 
     rows = [[name, *_cells(scores, parts, "macro_f1", "accuracy")] for name, scores in whole.items()]
     if intervals:
         rows.insert(1, ["  95 % of macro F1", *(_span(intervals[part]) for part in parts)])
-    text = [aligned(["18 classes: macro F1 / accuracy", *(PARTS[part] for part in parts)], rows)]
+    text = [aligned(["18 classes: macro F1 / accuracy", *(PART_NAMES[part] for part in parts)], rows)]
     single = [
         [f"{name} {attribute}", *_cells(scores, parts, f"{attribute}_f1", f"{attribute}_accuracy")]
         for attribute in ATTRIBUTES
@@ -30,7 +29,9 @@ def score_table(board: Mapping[str, Any], intervals: Mapping[str, Interval]) -> 
         if f"{attribute}_f1" in scores["oof"]
     ]
     if single:
-        text.append(aligned(["one attribute: macro F1 / accuracy of it", *(PARTS[part] for part in parts)], single))
+        text.append(
+            aligned(["one attribute: macro F1 / accuracy of it", *(PART_NAMES[part] for part in parts)], single)
+        )
     return "\n\n".join(text)
 
 

@@ -1,6 +1,6 @@
 """What each trick is worth on the drawn data: one change at a time, several seeds, `dvc exp run` for each (make ablations).
 
-python bench/ablations.py [--seeds 3] [--rows "CutMix" ...] [--set scale=demo ...] [--jobs 2] [--out docs/ablations.md]
+python bench/ablations.py [--seeds 3] [--rows "CutMix" ...] [--set scale=demo ...] [--jobs 2] [--folder DIR] [--out docs/ablations.md]
 runs what is committed, a clone a seed, and writes the table. Scores are kept in --results: an interrupted sweep goes on.
 """
 
@@ -151,7 +151,8 @@ class Board:
 def sweep(seed: int, names: list[str], base: list[str], folder: Path, board: Board) -> None:
     """Every setting that the board lacks, in one clone whose run cache they share; what fails is told and left out."""
     clone = folder / str(seed)
-    subprocess.run(["git", "clone", "--quiet", ".", str(clone)], check=True)
+    if not clone.exists():
+        subprocess.run(["git", "clone", "--quiet", ".", str(clone)], check=True)
     for name in names:
         if str(seed) not in board.scores.get(name, {}):
             score = experiment(seed, name, base, clone)
@@ -180,6 +181,9 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="ROW")
     parser.add_argument("--set", nargs="*", default=[], help="overrides of every experiment: scale=smoke")
     parser.add_argument("--jobs", type=int, default=2, help="seeds at a time")
+    parser.add_argument(
+        "--folder", type=Path, help="keep the clones here, and go on in them; default: a temporary folder"
+    )
     parser.add_argument("--out", type=Path, default=Path("docs/ablations.md"))
     parser.add_argument("--results", type=Path, default=Path(".checkpoints/ablations.json"))
     arguments = parser.parse_args()
@@ -191,8 +195,9 @@ def main() -> None:
     told = subprocess.run(["git", "rev-parse", *revisions], capture_output=True, text=True, check=True).stdout.split()
     board = Board(arguments.results, " ".join([*told, *arguments.set]))
     seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.jobs) as pool:
-        list(pool.map(lambda seed: sweep(seed, names, arguments.set, Path(folder), board), seeds))
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(arguments.jobs) as pool:
+        folder = arguments.folder or Path(temporary)
+        list(pool.map(lambda seed: sweep(seed, names, arguments.set, folder, board), seeds))
     shown = [row for row in ROWS if row in rows or len(board.scores.get(row, {})) > 1]  # and what earlier calls found
     write_text(
         document(board.scores, shown, " ".join(["python bench/ablations.py", *map(shlex.quote, sys.argv[1:])])),

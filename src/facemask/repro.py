@@ -78,9 +78,8 @@ def _side_by_side(fits: dict[str, list[str]], jobs: int) -> None:
     """fits: a member's predictions -> its fits, which must stand before them."""
     if jobs == 1 or not fits:
         return  # the closing `dvc repro` runs them one after another
-    stages = [fit for own in fits.values() for fit in own] + list(
-        fits
-    )  # the first predictions run beside the last fits
+    # In this order the first predictions run beside the last fits.
+    stages = [*(fit for own in fits.values() for fit in own), *fits]
     status = subprocess.run([*DVC, "status", "--json", *stages], capture_output=True, text=True, check=False)
     stale = {stage for stage in stages if f'"{stage}"' in status.stdout}
     stale |= {predictions for predictions, own in fits.items() if stale & set(own)}

@@ -6,77 +6,71 @@ machine only slows down. A clock stands after every optimizer step; the first st
 
 bare: forward, backward and step on one resident batch. ours: fit() end to end (packed store, augmentation, clipping,
 averaging, logging, a checkpoint an epoch). timm and torchvision read JPEGs already resized to the store's size, which is
-generous to them; the team's recipe reads the 384 x 512 originals. With a CUDA device the solution's own backbones are timed.
+generous to them; the team's recipe reads the 384 x 512 originals. With a CUDA device the solution's own backbones are timed
+by its events, on photos of 384 x 512, beside timm's own benchmark (--steps 200 --rounds 1 --cores 16 makes sense there).
 """
 
 import argparse
+import itertools
 import json
 import resource
+import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import pandas as pd
 import simplejpeg
-import timm.data
 import torch
-import torch.nn.functional as F
-import yaml
 from processes import peak_megabytes, run_bound
+from rivals import CUDA, DEVICE, METHODS, MODELS, WORKERS, for_model, loss_of, prepared, recipe_of
 from torch.optim.optimizer import register_optimizer_step_post_hook
-from torch.utils.data import DataLoader
-from torchvision import transforms as v1
-from torchvision.datasets import ImageFolder
-from torchvision.transforms import v2
 from tqdm import tqdm
 
-from facemask.nets.model import FaceNet, build, normalisation
+from facemask.nets.model import normalisation
 from facemask.nets.processor import use_threads
-from facemask.params import compose
 from facemask.photos.geometry import centre_view
 from facemask.photos.store import KIND_BYTES, PIXELS
 from facemask.training.batches import TrainingBatches
-from facemask.training.fit import fit
 
-ORIGINAL, STORED = (512, 384), (192, 144)  # height, width: the competition's photos, and the store's at scale=demo
+ORIGINAL = 512, 384  # height, width: the competition's photos
+STORED = ORIGINAL if CUDA else (192, 144)  # the store's at scale=full and scale=demo
 JPEGS = 256  # different JPEGs; the store repeats them up to --photos
 WARM_UP = 4  # steps
-
-ON_CPU = {
-    "lite0": {"backbone": "tf_efficientnet_lite0", "weights": "package", "size": [128, 96], "batch": 32},
-    "test_efficientnet": {"backbone": "test_efficientnet", "weights": "none", "size": [128, 96], "batch": 32},
-}
-ON_CUDA = {
-    "nfnet": {"backbone": "eca_nfnet_l2", "weights": "none", "size": [384, 384], "batch": 32},
-    "beit": {"backbone": "beit_base_patch16_384", "weights": "none", "size": [384, 384], "batch": 32},
-    "b5": {"backbone": "tf_efficientnet_b5", "weights": "none", "size": [456, 456], "batch": 32},
-}
-CUDA = torch.cuda.is_available()
-MODELS = ON_CUDA if CUDA else ON_CPU
 TARGETS = {"lite0": 0.95, "test_efficientnet": 0.80, "nfnet": 0.95, "beit": 0.95, "b5": 0.95}  # ours / bare
-DEVICE = torch.device("cuda" if CUDA else "cpu")
 
 
 class Clock:
-    """Seconds, and processor seconds with the workers', at the end of every optimizer step of this process."""
+    """The time, and processor seconds with the workers', at the end of every optimizer step of this process."""
 
     def __init__(self) -> None:
-        self.ticks: list[tuple[float, float]] = []
+        self.ticks: list[float | torch.cuda.Event] = []
+        self.used: list[float] = []
         register_optimizer_step_post_hook(self._tick)
 
     def _tick(self, *_: object) -> None:
+        if CUDA:  # an event is the device's time and does not make it wait
+            self.ticks.append(torch.cuda.Event(enable_timing=True))
+            self.ticks[-1].record()
+        else:
+            self.ticks.append(time.perf_counter())
+        self.used.append(_processor_seconds())
+
+    def steps(self) -> list[float]:
+        """Seconds of each step after the warm-up."""
+        ticks = self.ticks[WARM_UP - 1 :]
         if CUDA:
             torch.cuda.synchronize()
-        self.ticks.append((time.perf_counter(), _processor_seconds()))
+            return [before.elapsed_time(after) / 1000 for before, after in itertools.pairwise(ticks)]
+        return [after - before for before, after in itertools.pairwise(ticks)]
 
-    def seconds_a_step(self) -> tuple[float, float]:
-        """(wall, processor); a worker's processor time counts once its epoch is over, so the last one's do not."""
-        (wall, used), (wall_then, used_then) = self.ticks[-1], self.ticks[WARM_UP - 1]
-        return (wall - wall_then) / (len(self.ticks) - WARM_UP), (used - used_then) / (len(self.ticks) - WARM_UP)
+    def processor_seconds_a_step(self) -> float:
+        """A worker's count once its epoch is over, so the last one's do not."""
+        return (self.used[-1] - self.used[WARM_UP - 1]) / (len(self.used) - WARM_UP)
 
 
 def _processor_seconds() -> float:
@@ -84,151 +78,7 @@ def _processor_seconds() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def recipe_of(model: str) -> dict[str, Any]:
-    """The demo scale's effnet_mask on another backbone."""
-    return yaml.safe_load(compose(["scale=demo"]))["members"]["effnet_mask"] | {
-        "channels_last": model != "beit",
-        "arguments": {},
-        **MODELS[model],
-    }
-
-
-def training_of(threads: int, workers: int) -> dict[str, Any]:
-    options = yaml.safe_load(compose(["scale=demo"]))["training"]
-    return options | {"threads": threads, "workers": workers, "amp": "bf16" if CUDA else "no"}
-
-
 Job = tuple[str, int]  # a method and its number of workers
-
-
-# What is compared: (recipe, folder, steps, threads, workers) -> nothing; the clock sees the steps.
-
-
-def bare(recipe: dict[str, Any], folder: Path, steps: int, threads: int, workers: int) -> None:
-    images = torch.randint(0, 255, (recipe["batch"], 3, *recipe["size"]), dtype=torch.uint8)
-    train_on(((images, torch.arange(recipe["batch"]) % 3) for _ in range(steps)), recipe, threads, resident=True)
-
-
-def ours(recipe: dict[str, Any], folder: Path, steps: int, threads: int, workers: int) -> None:
-    rows = pd.read_parquet(folder / "photos.parquet")
-    epochs = 2
-    member = recipe | {"epochs": epochs, "epoch_photos": steps // epochs * recipe["batch"]}
-    with tempfile.TemporaryDirectory() as place:
-        stores = {"competition": str(folder / "photos.pixels")}
-        fit(rows, stores, member, training_of(threads, workers), 1, "bench", Path(place))
-
-
-def timm_loader(recipe: dict[str, Any], folder: Path, steps: int, threads: int, workers: int) -> None:
-    loader = timm.data.create_loader(
-        timm.data.ImageDataset(str(folder / "small")),
-        input_size=(3, *recipe["size"]),
-        batch_size=recipe["batch"],
-        is_training=True,
-        use_prefetcher=CUDA,
-        num_workers=workers,
-        scale=(0.7, 1.0),
-        hflip=0.5,
-        color_jitter=0.1,
-        persistent_workers=workers > 0,
-    )
-    train_on(endless(loader, steps), recipe, threads, normalised=True)
-
-
-def torchvision_v2(recipe: dict[str, Any], folder: Path, steps: int, threads: int, workers: int) -> None:
-    transform = v2.Compose(
-        [
-            v2.ToImage(),
-            v2.RandomResizedCrop(recipe["size"], scale=(0.7, 1.0)),
-            v2.RandomHorizontalFlip(),
-            v2.ColorJitter(0.1, 0.1, 0.1),
-            v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(timm.data.IMAGENET_DEFAULT_MEAN, timm.data.IMAGENET_DEFAULT_STD),
-        ]
-    )
-    train_on(endless(folder_loader(folder / "small", transform, recipe, workers), steps), recipe, threads, True)
-
-
-def team(recipe: dict[str, Any], folder: Path, steps: int, threads: int, workers: int) -> None:
-    transform = v1.Compose(
-        [
-            v1.Resize((384, 384)),
-            v1.RandomRotation(10),
-            v1.RandomHorizontalFlip(),
-            v1.ColorJitter(0.1, 0.1, 0.1),
-            v1.Resize(tuple(recipe["size"])),
-            v1.ToTensor(),
-            v1.Normalize(timm.data.IMAGENET_DEFAULT_MEAN, timm.data.IMAGENET_DEFAULT_STD),
-            v1.RandomErasing(),
-        ]
-    )
-    train_on(endless(folder_loader(folder / "original", transform, recipe, workers), steps), recipe, threads, True)
-
-
-METHODS: dict[str, Callable[[dict[str, Any], Path, int, int, int], None]] = {
-    "bare model": bare,
-    "ours": ours,
-    "timm create_loader": timm_loader,
-    "ImageFolder + v2": torchvision_v2,
-    "the team's recipe": team,
-}
-WORKERS = {"bare model": (0,), "ours": (0, 1), **dict.fromkeys(list(METHODS)[2:], (0, 2))}
-
-
-def folder_loader(folder: Path, transform: Any, recipe: dict[str, Any], workers: int) -> Any:
-    return DataLoader(
-        ImageFolder(str(folder), transform),
-        recipe["batch"],
-        shuffle=True,
-        drop_last=True,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-    )
-
-
-def endless(loader: Any, steps: int) -> Iterator[Any]:
-    while True:
-        for batch in loader:
-            if not steps:
-                return
-            steps -= 1
-            yield batch
-
-
-def train_on(
-    batches: Iterator[Any], recipe: dict[str, Any], threads: int, normalised: bool = False, resident: bool = False
-) -> None:
-    """Forward, backward, step and nothing else."""
-    # The bare model has what ours has, the others what people have.
-    set_threads = use_threads if resident else torch.set_num_threads
-    set_threads(threads)
-    model, optimizer = prepared(recipe)
-    mean, deviation = (tensor.to(DEVICE) for tensor in normalisation(model))
-    batch = None
-    for images, codes in batches:
-        if batch is None or not resident:
-            images = images.to(DEVICE)
-            images = images if normalised else (images.float() - mean) / deviation
-            batch = for_model(images, recipe), codes.to(DEVICE) % 3
-        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=CUDA):
-            outputs = model(batch[0])
-        optimizer.zero_grad()
-        loss_of(outputs, batch[1], recipe).backward()
-        optimizer.step()
-
-
-def prepared(recipe: dict[str, Any]) -> tuple[FaceNet, torch.optim.Optimizer]:
-    model = build(recipe, None, pretrained=True).to(DEVICE).train()
-    if recipe["channels_last"]:
-        model = model.to(memory_format=torch.channels_last)
-    return model, torch.optim.AdamW(model.parameters(), lr=recipe["lr"])
-
-
-def for_model(images: torch.Tensor, recipe: dict[str, Any]) -> torch.Tensor:
-    return images.contiguous(memory_format=torch.channels_last) if recipe["channels_last"] else images
-
-
-def loss_of(outputs: dict[str, torch.Tensor], codes: torch.Tensor, recipe: dict[str, Any]) -> torch.Tensor:
-    return F.cross_entropy(outputs["mask"].float(), codes, label_smoothing=recipe["loss"]["smoothing"])
 
 
 def make_photos(folder: Path, count: int) -> None:
@@ -261,31 +111,48 @@ def make_photos(folder: Path, count: int) -> None:
     table.to_parquet(folder / "photos.parquet")
 
 
-def measured(
-    method: str, model: str, folder: Path, steps: int, cores: int, threads: int, workers: int
-) -> tuple[float, float, float]:
-    """(photos a second, processor milliseconds a photo, peak MB of the process and its workers)."""
+class Figures(NamedTuple):
+    """One method's: photos a second over all steps, milliseconds of the median step and of the longest, and what it took."""
+
+    rate: float
+    step: float
+    longest: float
+    busy: float  # processor milliseconds a photo
+    peak: float  # MB of the process and its workers
+
+
+def measured(method: str, model: str, folder: Path, steps: int, cores: int, threads: int, workers: int) -> Figures:
     command = [__file__, "--measure", method, "--models", model, "--folder", str(folder)]
     command += ["--steps", str(steps), "--threads", str(threads), "--workers", str(workers)]
     output, peak = run_bound(command, cores)
-    answer = json.loads(output.splitlines()[-1])
-    return answer["rate"], answer["busy"], max(peak, answer["peak"])
+    figures = Figures(**json.loads(output.splitlines()[-1]))
+    return figures._replace(peak=max(peak, figures.peak))
 
 
 def measure(arguments: argparse.Namespace) -> None:
-    """In a process of its own: print the rate and the process's own peak as JSON."""
+    """In a process of its own: print its Figures as JSON."""
     recipe, clock = recipe_of(arguments.models[0]), Clock()
     METHODS[arguments.measure](recipe, arguments.folder, arguments.steps, arguments.threads, arguments.workers)
-    wall, used = clock.seconds_a_step()
-    print(json.dumps({"rate": recipe["batch"] / wall, "busy": 1000 * used / recipe["batch"], "peak": peak_megabytes()}))
+    seconds, batch = clock.steps(), recipe["batch"]
+    figures = Figures(
+        rate=batch * len(seconds) / sum(seconds),
+        step=1000 * statistics.median(seconds),
+        longest=1000 * max(seconds),
+        busy=1000 * clock.processor_seconds_a_step() / batch,
+        peak=peak_megabytes(),
+    )
+    print(json.dumps(figures._asdict()))
 
 
 def compare(arguments: argparse.Namespace, folder: Path) -> None:
     threads, cores = arguments.threads, arguments.cores
-    print(f"{threads} threads on {cores} cores, batch 32; best of {arguments.rounds} rounds of {arguments.steps} steps")
+    where = torch.cuda.get_device_name() if CUDA else "no GPU"
+    print(
+        f"{threads} threads on {cores} cores, {where}, batch 32; best of {arguments.rounds} rounds of {arguments.steps} steps"
+    )
     for model in arguments.models:
         jobs = [(method, workers) for method, numbers in WORKERS.items() for workers in numbers]
-        runs: dict[Job, list[tuple[float, float, float]]] = {job: [] for job in jobs}
+        runs: dict[Job, list[Figures]] = {job: [] for job in jobs}
         for method, workers in tqdm(jobs * arguments.rounds, desc=model, disable=None):
             found = measured(method, model, folder, arguments.steps, cores, threads, workers)
             runs[method, workers].append(found)
@@ -293,22 +160,30 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
         profile(model, folder, threads)
 
 
-def best_of(found: list[tuple[float, float, float]]) -> tuple[float, float, float]:
-    rates, busy, peaks = zip(*found, strict=True)
-    return max(rates), min(busy), max(peaks)
+def best_of(found: list[Figures]) -> Figures:
+    rates, steps, longest, busy, peaks = zip(*found, strict=True)
+    return Figures(max(rates), min(steps), min(longest), min(busy), max(peaks))
 
 
-def show(model: str, best: dict[Job, tuple[float, float, float]]) -> None:
-    recipe, plain = recipe_of(model), best["bare model", 0][0]
+def show(model: str, best: dict[Job, Figures]) -> None:
+    recipe, plain = recipe_of(model), best["bare model", 0]
     print(f"\n{recipe['backbone']} at {recipe['size'][1]}x{recipe['size'][0]}")
-    print(f"{'':22}{'workers':>8}{'photos/s':>10}{'of bare':>9}{'CPU ms/photo':>14}{'peak MB':>9}")
-    for (method, workers), (rate, busy, peak) in best.items():
-        print(f"{method:22}{workers:>8}{rate:>10.1f}{rate / plain:>9.2f}{busy:>14.2f}{peak:>9.0f}")
-    own = max(rate for (method, _), (rate, _, _) in best.items() if method == "ours")
-    memory = max(peak for (method, _), (_, _, peak) in best.items() if method == "ours")
-    others = max(rate for (method, _), (rate, _, _) in best.items() if method not in ("ours", "bare model"))
-    print(f"ours / bare {own / plain:.2f} (target {TARGETS[model]}), ours / best other {own / others:.2f}", end="; ")
-    print(f"peak memory {memory:.0f} MB (target 1536)")
+    titles = ("workers", "photos/s", "of bare", "ms/step", "longest", "CPU ms/photo", "peak MB")
+    print(f"{'':22}" + "".join(f"{title:>{max(9, len(title) + 1)}}" for title in titles))
+    for (method, workers), each in best.items():
+        print(
+            f"{method:22}{workers:>9}{each.rate:>9.1f}{each.rate / plain.rate:>9.2f}{each.step:>9.1f}{each.longest:>9.1f}"
+            f"{each.busy:>13.2f}{each.peak:>9.0f}"
+        )
+    own = {job: each for job, each in best.items() if job[0] == "ours"}
+    rate, step = max(each.rate for each in own.values()), min(each.step for each in own.values())
+    print(
+        f"ours / bare {rate / plain.rate:.2f}, the median step's {plain.step / step:.2f} (target {TARGETS[model]})",
+        end="; ",
+    )
+    others = [each.rate for (method, _), each in best.items() if method not in ("ours", "bare model")]
+    print(f"ours / best other {rate / max(others):.2f}", end="; ")
+    print(f"peak memory {max(each.peak for each in own.values()):.0f} MB (target 1536)")
 
 
 def profile(model: str, folder: Path, threads: int) -> None:
@@ -325,8 +200,8 @@ def profile(model: str, folder: Path, threads: int) -> None:
     rows = pd.read_parquet(folder / "photos.parquet")
     member = recipe | {"epoch_photos": 10 * recipe["batch"]}
     batches = TrainingBatches(rows, {"competition": str(folder / "photos.pixels")}, member, 1, "profile", 0)
-    raw = torch.randint(0, 255, images.shape, dtype=torch.uint8)
-    mean, deviation = normalisation(net)
+    raw = torch.randint(0, 255, images.shape, dtype=torch.uint8, device=DEVICE)
+    mean, deviation = (tensor.to(DEVICE) for tensor in normalisation(net))
     fused = torch.optim.AdamW(net.parameters(), lr=0.0, fused=True)
     plain = torch.optim.AdamW(net.parameters(), lr=0.0, foreach=False)
     parts = {
@@ -348,6 +223,8 @@ def timed(part: Callable[[], object], steps: int) -> float:
     for _ in range(5):
         started = time.perf_counter()
         part()
+        if CUDA:
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - started)
     return min(seconds) / steps * 1000
 

@@ -1,0 +1,84 @@
+"""The same loop on a GPU: run where one is, and only there."""
+
+import hashlib
+
+import pytest
+import torch
+from learning import TRAINING, recipe, world
+
+from facemask.errors import UserError
+from facemask.inference.predict import predict
+from facemask.nets.model import FaceNet
+from facemask.photos.collection import Photos
+from facemask.training import checkpoint
+from facemask.training.fit import fit
+from facemask.training.rows import learnable
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+def fitted(folder, member, **training):
+    folder.mkdir(exist_ok=True)
+    photos, stores = world(folder)
+    return fit(learnable(photos, member, 0), stores, member, TRAINING | {"device": "cuda"} | training, 1, "fit", folder)
+
+
+def digest(model):
+    parts = [tensor.cpu().contiguous().numpy().tobytes() for tensor in model.state_dict().values()]
+    return hashlib.md5(b"".join(parts)).hexdigest()
+
+
+@pytest.mark.parametrize("amp", ["no", "bf16", "fp16"])
+@pytest.mark.parametrize("name", ["effnet_mask", "nfnet", "beit_age", "deit"])
+def test_it_learns_in_every_precision_and_predicts_as_the_processor_does(tmp_path, name, amp):
+    member = recipe(name, epochs=6, epoch_photos=112, lr=0.002)
+    model, history = fitted(tmp_path, member, amp=amp, workers=2)
+    assert next(model.parameters()).is_cuda
+    assert history[-1]["loss"] < history[0]["loss"]
+    photos = Photos(*world(tmp_path))
+    on_gpu = predict(model, photos, member, ["plain", "flip"], TRAINING, CUDA)
+    on_cpu = predict(model.cpu(), photos, member, ["plain", "flip"], TRAINING, CPU)
+    torch.testing.assert_close(torch.tensor(on_gpu.to_numpy()), torch.tensor(on_cpu.to_numpy()), rtol=2e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["effnet_mask", "nfnet", "beit_age"])
+def test_stopped_and_gone_on_it_ends_with_the_same_weights(tmp_path, name, monkeypatch):
+    member = recipe(name, epochs=3, epoch_photos=96)
+    whole, _ = fitted(tmp_path / "whole", member, amp="bf16")
+    again, _ = fitted(tmp_path / "again", member, amp="bf16", workers=2)
+    save = checkpoint.save
+
+    def save_and_stop(*arguments):
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopped, pytest.raises(KeyboardInterrupt):
+        stopped.setattr(checkpoint, "save", save_and_stop)
+        fitted(tmp_path / "stopped", member, amp="bf16")
+    resumed, _ = fitted(tmp_path / "stopped", member, amp="bf16")
+    assert digest(again) == digest(whole), "two runs"
+    assert digest(resumed) == digest(whole), "stopped after an epoch"
+
+
+def test_a_batch_that_the_device_cannot_hold_is_told_or_cut(tmp_path):
+    big = {"backbone": "resnet50", "weights": "none", "size": [512, 512], "arguments": {}, "batch": 64}
+    member = recipe("resnet", **big, epochs=1, epoch_photos=64)
+    share = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(4e9 / share)
+    try:
+        with pytest.raises(UserError, match=r"a batch of 64 photos does not fit .*set batch=(32|16|8), or"):
+            fitted(tmp_path / "told", member)
+        model, _ = fitted(tmp_path / "cut", member, fit_batch=True)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert isinstance(model, FaceNet)
+
+
+def test_a_compiled_network_learns_what_the_plain_one_does(tmp_path):
+    member = recipe("beit_age", epochs=2, epoch_photos=96)
+    plain, history = fitted(tmp_path / "plain", member)
+    compiled, compiled_history = fitted(tmp_path / "compiled", member | {"compile": True})
+    assert compiled_history[-1]["loss"] == pytest.approx(history[-1]["loss"], rel=1e-2)
+    assert list(compiled.state_dict()) == list(plain.state_dict())

@@ -1,17 +1,21 @@
 """What each trick is worth on the drawn data: one change at a time, several seeds, `dvc exp run` for each (make ablations).
 
 python bench/ablations.py [--seeds 3] [--rows "CutMix" ...] [--set scale=demo ...] [--jobs 2] [--folder DIR] [--out docs/ablations.md]
-runs what is committed, a clone a seed, and writes the table. Scores are kept in --results: an interrupted sweep goes on.
+runs what is committed, in clones, and writes the table. Scores are kept in --results: an interrupted sweep goes on.
 """
 
 import argparse
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -20,7 +24,7 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from facemask.errors import UserError, one_sentence
-from facemask.files import write_json, write_text
+from facemask.files import replacing, write_json, write_text
 
 FIRST_SEED = 2021
 CODE = (
@@ -148,30 +152,72 @@ class Board:
             write_json(self.everything, self.path)
 
 
-def sweep(seed: int, names: list[str], base: list[str], folder: Path, board: Board) -> None:
-    """Every setting that the board lacks, in one clone whose run cache they share; what fails is told and left out."""
-    clone = folder / str(seed)
-    if not clone.exists():
-        subprocess.run(["git", "clone", "--quiet", ".", str(clone)], check=True)
-    for name in names:
-        if str(seed) not in board.scores.get(name, {}):
-            score = experiment(seed, name, base, clone)
+class Workspaces:
+    """A seed's clones: the first holds what all settings share, and experiments run in copies of it, which share its cache."""
+
+    def __init__(self, seed: int, base: list[str], folder: Path) -> None:
+        """Draws the seed's people, ingests them and finds the suspects. Raises UserError where that fails."""
+        self.seed, self.base, self.first = seed, base, folder / str(seed)
+        self.lock, self.idle, self.count = Lock(), deque(folder.glob(f"{seed}-*")), 0
+        if not self.first.exists():
+            subprocess.run(["git", "clone", "--quiet", ".", str(self.first)], check=True)
+        (self.first / ".dvc/config.local").write_text(f"[cache]\n    dir = {(self.first / '.dvc/cache').resolve()}\n")
+        done = self.run(self.first, "resample", Setting())
+        if done.returncode:
+            raise UserError(f"seed {seed}: no training table:\n{(done.stdout + done.stderr)[-1500:]}")
+
+    @contextmanager
+    def one(self) -> Iterator[Path]:
+        """A clone that no other experiment uses meanwhile."""
+        with self.lock:
+            clone = self.idle.popleft() if self.idle else None
+            self.count += 1
+            name = f"{self.first}-{self.count}"
+        if clone is None:
+            with replacing(name) as temporary:
+                shutil.copytree(self.first, temporary, symlinks=True, ignore=self._cache)
+            clone = Path(name)
+        yield clone
+        self.idle.append(clone)
+
+    def run(self, clone: Path, target: str, setting: Setting) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "dvc", "exp", "run", "--quiet", target]
+        for override in (f"seed={self.seed}", f"model={setting.model}", *ALWAYS, *self.base, *setting.overrides):
+            command += ["-S", override]
+        first = {"PATH": Path(sys.executable).parent, "PYTHONPATH": clone / "src"}  # this python, and the clone's code
+        paths = {name: os.pathsep.join([str(path), os.environ.get(name, "")]) for name, path in first.items()}
+        return subprocess.run(command, cwd=clone, env=os.environ | paths, capture_output=True, text=True)
+
+    def _cache(self, folder: str, names: list[str]) -> list[str]:
+        return ["cache"] if Path(folder) == self.first / ".dvc" else []
+
+
+def sweep(seeds: Sequence[int], names: list[str], base: list[str], folder: Path, board: Board, jobs: int) -> None:
+    """Every setting that the board lacks, `jobs` at a time; what fails is told and left out."""
+    missing = [(name, seed) for name in names for seed in seeds if str(seed) not in board.scores.get(name, {})]
+    wanted = sorted({seed for _, seed in missing})
+    with ThreadPoolExecutor(jobs) as pool:
+        places = dict(zip(wanted, pool.map(lambda seed: Workspaces(seed, base, folder), wanted), strict=True))
+
+        def run_one(job: tuple[str, int]) -> None:
+            name, seed = job
+            score = experiment(name, places[seed])
             if score is not None:
                 board.put(name, seed, score)
                 print(f"seed {seed}, {name}: {score:.4f}", flush=True)
 
+        list(pool.map(run_one, missing))
 
-def experiment(seed: int, name: str, base: list[str], clone: Path) -> float | None:
+
+def experiment(name: str, workspaces: Workspaces) -> float | None:
     setting = {**REFERENCES, **{row: setting for row, (_, setting) in ROWS.items()}}[name]
-    command = [sys.executable, "-m", "dvc", "exp", "run", "--quiet", "submit"]  # up to the scores: no report, no MLflow
-    for override in (f"seed={seed}", f"model={setting.model}", *ALWAYS, *base, *setting.overrides):
-        command += ["-S", override]
-    environment = os.environ | {"PYTHONPATH": str(clone / "src")}
-    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        print(f"seed {seed}, {name} failed:\n{(done.stdout + done.stderr)[-1500:]}", file=sys.stderr, flush=True)
-        return None
-    scores = json.loads((clone / "metrics/scores.json").read_text())
+    with workspaces.one() as clone:
+        done = workspaces.run(clone, "submit", setting)  # up to the scores: no report, no MLflow
+        if done.returncode:
+            reason = (done.stdout + done.stderr)[-1500:]
+            print(f"seed {workspaces.seed}, {name} failed:\n{reason}", file=sys.stderr, flush=True)
+            return None
+        scores = json.loads((clone / "metrics/scores.json").read_text())
     return float(np.mean([scores[half]["macro_f1"] for half in ("public", "private")]))
 
 
@@ -180,7 +226,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="ROW")
     parser.add_argument("--set", nargs="*", default=[], help="overrides of every experiment: scale=smoke")
-    parser.add_argument("--jobs", type=int, default=2, help="seeds at a time")
+    parser.add_argument("--jobs", type=int, default=2, help="experiments at a time")
     parser.add_argument(
         "--folder", type=Path, help="keep the clones here, and go on in them; default: a temporary folder"
     )
@@ -195,9 +241,8 @@ def main() -> None:
     told = subprocess.run(["git", "rev-parse", *revisions], capture_output=True, text=True, check=True).stdout.split()
     board = Board(arguments.results, " ".join([*told, *arguments.set]))
     seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
-    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(arguments.jobs) as pool:
-        folder = arguments.folder or Path(temporary)
-        list(pool.map(lambda seed: sweep(seed, names, arguments.set, folder, board), seeds))
+    with tempfile.TemporaryDirectory() as temporary:
+        sweep(seeds, names, arguments.set, arguments.folder or Path(temporary), board, arguments.jobs)
     shown = [row for row in ROWS if row in rows or len(board.scores.get(row, {})) > 1]  # and what earlier calls found
     write_text(
         document(board.scores, shown, " ".join(["python bench/ablations.py", *map(shlex.quote, sys.argv[1:])])),

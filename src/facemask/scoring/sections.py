@@ -98,7 +98,8 @@ def choice_section(material: Material) -> Section:
     section = Section("choice", "Stacking", [
         f"Chosen: {summary['chosen']}. {summary['reason']}.",
         f"Choosing anew without each fold gives the honest estimate {nested['macro_f1']:.4f} (95 % {nested['low']:.4f} to "
-        f"{nested['high']:.4f}). “+prior” means factors on the classes, learned for macro F1.",
+        f"{nested['high']:.4f}). It is of one network a member; eval photos get the mean of the folds' networks, which usually scores "
+        "higher. “+prior” means factors on the classes, learned for macro F1.",
     ])  # fmt: skip
     section.pictures.append(Picture(
         "candidates",

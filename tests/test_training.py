@@ -26,7 +26,7 @@ def test_it_learns_what_can_be_learned(tmp_path):
 def test_a_loss_that_is_not_finite_names_epoch_and_step(tmp_path):
     photos, stores = world(tmp_path)
     member = recipe("nfnet", lr=1e30, epoch_photos=64)
-    with pytest.raises(UserError, match=r"nfnet-0: the loss is .* in epoch 1, step"):
+    with pytest.raises(UserError, match=r"nfnet-0: the loss is .* in epoch 1, step 2;"):
         fit(learnable(photos, member, 0), stores, member, TRAINING, 1, "nfnet-0", tmp_path)
 
 

@@ -24,6 +24,8 @@ from facemask.training.memory import is_out_of_memory, smaller_parts
 from facemask.training.mixing import mixed
 from facemask.training.optimizer import adamw, clip, learning_rate, set_frozen, set_rate
 
+CHECKED = 16  # steps between looks at the losses: for each look a GPU waits until it has nothing left to do
+
 
 def fit(
     rows: pd.DataFrame,
@@ -124,14 +126,17 @@ def fit_in_parts(
                     scaler.scale(piece_loss).backward()  # type: ignore[no-untyped-call]
                 loss += piece_loss.detach()
             losses.append(loss)
-            _must_be_finite(losses[-2:-1], name, epoch, index - 1)  # the step before: a GPU may still work on this one
+            if len(losses) % CHECKED == 0:
+                _must_be_finite(losses[-CHECKED:], name, epoch, index + 1 - CHECKED)
             scaler.unscale_(optimizer)
             clip(model, schedule)
             scaler.step(optimizer)
             scaler.update()
             averaged.update(model, step=step)
 
-        _must_be_finite([losses[-1], *averaged.module.parameters()], name, epoch, batches.steps - 1)
+        _must_be_finite(losses, name, epoch, 0)
+        if not all(torch.isfinite(weights).all() for weights in averaged.module.parameters()):
+            raise _diverged("the weights are not finite", name, epoch, batches.steps)
         history.append({"epoch": epoch + 1, "loss": sum(loss.item() for loss in losses) / batches.steps, "lr": rate})
         if processes.is_main_process:
             speed = batches.steps * batches.batch / (time.monotonic() - started)
@@ -149,8 +154,12 @@ def _pieces(images: Tensor, targets: dict[str, Tensor], sums: dict[str, Tensor],
     return [(images[cut], {key: value[cut] for key, value in targets.items()}, sums) for cut in cuts]
 
 
-def _must_be_finite(values: list[Tensor], name: str, epoch: int, index: int) -> None:
-    for value in values:
-        if not torch.isfinite(value).all():
-            what = f"the loss is {value.item()}" if value.ndim == 0 else "the weights are not finite"
-            raise UserError(f"{name}: {what} in epoch {epoch + 1}, step {index + 1}; lower the member's lr")
+def _must_be_finite(losses: list[Tensor], name: str, epoch: int, first: int) -> None:
+    """Of consecutive steps, `first` (from 0) the earliest. Raises UserError naming the step that was the first to fail."""
+    for index, finite in enumerate(torch.isfinite(torch.stack(losses)).tolist(), first + 1):
+        if not finite:
+            raise _diverged(f"the loss is {losses[index - first - 1].item()}", name, epoch, index)
+
+
+def _diverged(what: str, name: str, epoch: int, step: int) -> UserError:
+    return UserError(f"{name}: {what} in epoch {epoch + 1}, step {step}; lower the member's lr")

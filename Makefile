@@ -26,7 +26,7 @@ plan: setup ## SET="..." as for repro: what that run would cost here
 	python -m facemask.plan $(SET)
 
 test: setup
-	python -m pytest
+	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	ruff check . && ruff format --check . && lint-imports && mypy

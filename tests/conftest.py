@@ -5,6 +5,11 @@ from pathlib import Path
 import pytest
 from clones import succeeds
 
+# The files that want the clone, which is minutes of work. test_pipeline.py leaves another model in it, so it comes last.
+WANT_THE_CLONE = ("test_served.py", "test_pipeline.py")
+# What takes longest begins first, so that two processes end at about the same time.
+FIRST = (*WANT_THE_CLONE, "test_resume.py", "test_nets.py", "test_report.py", "test_tracking.py", "test_params.py")
+
 
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory) -> Path:
@@ -22,3 +27,29 @@ def clone(tmp_path_factory) -> Path:
     succeeds("python -m facemask.params scale=smoke && python -m facemask.repro", folder)
     succeeds("git add -A && git -c user.name=t -c user.email=t@t commit -qm run", folder)
     return folder
+
+
+def pytest_collection_modifyitems(items):
+    others = {item.path.name for item in items if "clone" in item.fixturenames} - {*WANT_THE_CLONE}
+    if others:
+        raise pytest.UsageError(f"{', '.join(sorted(others))}: name it in WANT_THE_CLONE, or the clone is made twice")
+    place = {name: number for number, name in enumerate(FIRST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """`--dist loadfile`, with the files that want the clone in one process, which makes it once.
+
+    pytest-xdist's own groups do nothing: 3.8.0 writes them where pytest 9.2 does not look, and each process makes a clone.
+    """
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneClone(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "clone" if Path(file).name in WANT_THE_CLONE else file
+
+    return OneClone(config, log)

@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 import yaml
 from learning import TRAINING, recipe
 
 from facemask import plan
 from facemask.params import compose
+from facemask.training import timing
 from facemask.training.timing import time_fit, time_pretrain
 
 SMOKE = yaml.safe_load(compose(["scale=smoke"]))
@@ -61,3 +63,27 @@ def test_real_steps_are_timed():
 
 def test_a_fault_is_told_in_the_members_line():
     assert "not a timm" in time_fit(recipe("nfnet", backbone="no_such_net"), TRAINING, 64, 0.1)["fault"]
+
+
+def test_a_loader_that_is_slower_than_the_steps_is_seen_behind_what_it_had_ready(monkeypatch):
+    """Two workers, four batches ready; then every second batch is waited for: 0.1 and 0.5 seconds in turn."""
+    now = iter(np.cumsum([1.0] + 4 * [0.1] + 20 * [0.5, 0.1]))
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(now))
+    clock = timing.StepClock(4.0, lambda: None, ahead=4)
+    with pytest.raises(timing._Enough):
+        while True:
+            clock._tick()
+    clock.hook.remove()
+    assert clock.seconds_a_step() == pytest.approx(0.3)
+
+
+def test_slow_steps_are_not_waited_for(monkeypatch):
+    now = iter(np.arange(1, 100) * 5.0)
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(now))
+    clock = timing.StepClock(4.0, lambda: None, ahead=16)
+    with pytest.raises(timing._Enough):
+        while True:
+            clock._tick()
+    clock.hook.remove()
+    assert len(clock.ticks) == 2
+    assert clock.seconds_a_step() == 5.0

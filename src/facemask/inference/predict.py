@@ -61,9 +61,8 @@ def predict(
     wanted = named(views)
     cuts = list(dict.fromkeys(view.upright() for view in wanted))  # a mirrored view is turned on the device
     mean, deviation = (tensor.to(device) for tensor in normalisation(model))
-    loader = DataLoader(
-        _Views(photos, recipe, cuts), recipe["batch"], num_workers=training["workers"], collate_fn=_stack
-    )
+    workers = min(training["workers"], len(photos) // recipe["batch"])  # none is started for a photo or two
+    loader = DataLoader(_Views(photos, recipe, cuts), recipe["batch"], num_workers=workers, collate_fn=_stack)
     parts: list[dict[str, Array]] = []
     features: list[Tensor] = []
     listener = model.dropout.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))

@@ -21,7 +21,8 @@ from facemask.training.devices import device_of
 from facemask.training.fit import fit
 from facemask.training.pretrain import pretrain
 
-MOST = 12  # steps timed after the first, which warms up
+MOST = 12  # steps timed after those that warm up
+PREFETCHED = 2  # batches that each worker has ready, torch's default
 PICTURES = 16  # different photos of noise
 Train = Callable[[pd.DataFrame, dict[str, str], Path], object]
 
@@ -31,23 +32,40 @@ class _Enough(Exception):
 
 
 class StepClock:
-    """Watches the optimizer steps of this process and ends the loop when `seconds` have passed since the first, or MOST steps."""
+    """Watches this process's optimizer steps, and ends the loop after enough of them or `seconds` after the first.
 
-    def __init__(self, seconds: float, synchronise: Callable[[], None]) -> None:
+    ahead: batches that workers have ready before the first step. What reading costs a fast step shows only behind them.
+    """
+
+    def __init__(self, seconds: float, synchronise: Callable[[], None], ahead: int = 0) -> None:
         self.ticks: list[float] = []
-        self.seconds, self.synchronise = seconds, synchronise
+        self.seconds, self.synchronise, self.ahead, self.most = seconds, synchronise, ahead, _steps(ahead) - 1
         self.hook = register_optimizer_step_post_hook(self._tick)
 
     def _tick(self, *_: object) -> None:
         self.synchronise()
         self.ticks.append(time.perf_counter())
         timed = len(self.ticks) - 1
-        if timed >= MOST or (timed and self.ticks[-1] - self.ticks[0] >= self.seconds):
+        is_slow = 0 < timed <= self.ahead and self.ticks[-1] - self.ticks[0] >= self.seconds  # workers keep up with those
+        is_timed = timed > self.ahead and self.ticks[-1] - self.ticks[self.ahead] >= self.seconds
+        if timed >= self.most or is_slow or is_timed:
             raise _Enough
 
     def seconds_a_step(self) -> float:
-        """Median, the first step left out; all that lies between two steps counts: reading, augmenting, averaging."""
-        return float(np.median(np.diff(self.ticks)))
+        """All that lies between two steps counts: reading, augmenting, averaging. Batches of several workers come in bursts."""
+        steps = np.diff(self.ticks)
+        if self.ahead and len(steps) > self.ahead:
+            return float(steps[self.ahead :].mean())
+        return float(np.median(steps))
+
+
+def _steps(ahead: int) -> int:
+    """Of an epoch to be timed: one warms up, then those that workers had ready, then those that count."""
+    return 1 + ahead + max(MOST, 2 * ahead)
+
+
+def _ahead(training: dict[str, Any]) -> int:
+    return int(PREFETCHED * training["workers"])
 
 
 def time_fit(recipe: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float) -> dict[str, Any]:
@@ -55,7 +73,7 @@ def time_fit(recipe: dict[str, Any], training: dict[str, Any], short_side: int, 
 
     Weights are not loaded: they take as long from scratch. Photos are noise of short_side x 4/3 pixels.
     """
-    endless = {"weights": "none", "epochs": 1000, "epoch_photos": recipe["batch"] * (MOST + 2)}
+    endless = {"weights": "none", "epochs": 1000, "epoch_photos": recipe["batch"] * (_steps(_ahead(training)) + 1)}
 
     def train(rows: pd.DataFrame, stores: dict[str, str], folder: Path) -> object:
         unlabelled = rows if recipe["consistency"]["weight"] else None
@@ -68,7 +86,11 @@ def time_pretrain(
     recipe: dict[str, Any], options: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float
 ) -> dict[str, Any]:
     """The same of a backbone's further pre-training; the tokenizer is a random projection."""
-    endless = {"epochs": 1000, "epoch_photos": options["batch"] * (MOST + 2), "tokenizer": "projection"}
+    endless = {
+        "epochs": 1000,
+        "epoch_photos": options["batch"] * (_steps(_ahead(training)) + 1),
+        "tokenizer": "projection",
+    }
 
     def train(rows: pd.DataFrame, stores: dict[str, str], folder: Path) -> object:
         return pretrain(
@@ -101,7 +123,7 @@ def _timed(
         if device.type == "cuda":
             torch.cuda.synchronize()
 
-    clock = StepClock(seconds, synchronise)
+    clock = StepClock(seconds, synchronise, _ahead(training))
     try:
         with tempfile.TemporaryDirectory() as place:
             rows, stores = noise(Path(place), recipe, short_side)

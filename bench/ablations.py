@@ -5,6 +5,7 @@ runs what is committed, in clones, and writes the table. Scores are kept in --re
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shlex
@@ -156,48 +157,57 @@ class Workspaces:
     """A seed's clones: the first holds what all settings share, and experiments run in copies of it, which share its cache."""
 
     def __init__(self, seed: int, base: list[str], folder: Path) -> None:
-        """Draws the seed's people, ingests them and finds the suspects. Raises UserError where that fails."""
-        self.seed, self.base, self.first = seed, base, folder / str(seed)
-        self.lock, self.idle, self.count = Lock(), deque(folder.glob(f"{seed}-*")), 0
+        """folder: an absolute path, of clones of this code alone."""
+        self.seed, self.base, self.first, self.lock = seed, base, folder / str(seed), Lock()
+        self.idle = deque(sorted(folder.glob(f"{seed}-*")))
+        self.made = max((int(clone.name.split("-")[1]) for clone in self.idle), default=0)
+
+    def prepare(self) -> None:
+        """Draw the seed's people, ingest them and find the suspects. Raises UserError where that fails."""
         if not self.first.exists():
-            subprocess.run(["git", "clone", "--quiet", ".", str(self.first)], check=True)
-        (self.first / ".dvc/config.local").write_text(f"[cache]\n    dir = {(self.first / '.dvc/cache').resolve()}\n")
+            with replacing(self.first) as temporary:
+                subprocess.run(["git", "clone", "--quiet", ".", str(temporary)], check=True)
+        (self.first / ".dvc/config.local").write_text(f"[cache]\n    dir = {self.first / '.dvc/cache'}\n")
         done = self.run(self.first, "resample", Setting())
         if done.returncode:
-            raise UserError(f"seed {seed}: no training table:\n{(done.stdout + done.stderr)[-1500:]}")
+            raise UserError(f"seed {self.seed}: no training table:\n{(done.stdout + done.stderr)[-1500:]}")
 
     @contextmanager
     def one(self) -> Iterator[Path]:
         """A clone that no other experiment uses meanwhile."""
         with self.lock:
             clone = self.idle.popleft() if self.idle else None
-            self.count += 1
-            name = f"{self.first}-{self.count}"
+            if clone is None:
+                self.made += 1
+                copy = Path(f"{self.first}-{self.made}")
         if clone is None:
-            with replacing(name) as temporary:
+            with replacing(copy) as temporary:
                 shutil.copytree(self.first, temporary, symlinks=True, ignore=self._cache)
-            clone = Path(name)
-        yield clone
-        self.idle.append(clone)
+            clone = copy
+        try:
+            yield clone
+        finally:
+            self.idle.append(clone)
 
     def run(self, clone: Path, target: str, setting: Setting) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "dvc", "exp", "run", "--quiet", target]
         for override in (f"seed={self.seed}", f"model={setting.model}", *ALWAYS, *self.base, *setting.overrides):
             command += ["-S", override]
-        first = {"PATH": Path(sys.executable).parent, "PYTHONPATH": clone / "src"}  # this python, and the clone's code
-        paths = {name: os.pathsep.join([str(path), os.environ.get(name, "")]) for name, path in first.items()}
-        return subprocess.run(command, cwd=clone, env=os.environ | paths, capture_output=True, text=True)
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = os.environ | {"PATH": path, "PYTHONPATH": str(clone / "src")}
+        return subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
 
     def _cache(self, folder: str, names: list[str]) -> list[str]:
         return ["cache"] if Path(folder) == self.first / ".dvc" else []
 
 
 def sweep(seeds: Sequence[int], names: list[str], base: list[str], folder: Path, board: Board, jobs: int) -> None:
-    """Every setting that the board lacks, `jobs` at a time; what fails is told and left out."""
+    """Every setting that the board lacks, `jobs` at a time. What fails is told and left out; a seed without photos ends it."""
     missing = [(name, seed) for name in names for seed in seeds if str(seed) not in board.scores.get(name, {})]
     wanted = sorted({seed for _, seed in missing})
     with ThreadPoolExecutor(jobs) as pool:
-        places = dict(zip(wanted, pool.map(lambda seed: Workspaces(seed, base, folder), wanted), strict=True))
+        places = {seed: Workspaces(seed, base, folder) for seed in wanted}
+        list(pool.map(Workspaces.prepare, places.values()))
 
         def run_one(job: tuple[str, int]) -> None:
             name, seed = job
@@ -239,10 +249,13 @@ def main() -> None:
     names = list(dict.fromkeys([*(ROWS[row][0] for row in rows), *rows]))
     revisions = [f"HEAD:{part}" for part in CODE]
     told = subprocess.run(["git", "rev-parse", *revisions], capture_output=True, text=True, check=True).stdout.split()
-    board = Board(arguments.results, " ".join([*told, *arguments.set]))
+    mark = " ".join([*told, *arguments.set])
+    board = Board(arguments.results, mark)
     seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
     with tempfile.TemporaryDirectory() as temporary:
-        sweep(seeds, names, arguments.set, arguments.folder or Path(temporary), board, arguments.jobs)
+        # Clones of other code, or with other photos, are other clones.
+        place = (arguments.folder or Path(temporary)).resolve() / hashlib.sha256(mark.encode()).hexdigest()[:8]
+        sweep(seeds, names, arguments.set, place, board, arguments.jobs)
     shown = [row for row in ROWS if row in rows or len(board.scores.get(row, {})) > 1]  # and what earlier calls found
     write_text(
         document(board.scores, shown, " ".join(["python bench/ablations.py", *map(shlex.quote, sys.argv[1:])])),

@@ -38,7 +38,7 @@ MODELS = ON_CUDA if CUDA else ON_CPU
 def recipe_of(model: str) -> dict[str, Any]:
     """The demo scale's effnet_mask on another backbone."""
     return yaml.safe_load(compose(["scale=demo"]))["members"]["effnet_mask"] | {
-        "channels_last": model != "beit",
+        "channels_last": model not in ("beit", "nfnet"),  # as in conf/scale/full.yaml
         "arguments": {},
         **MODELS[model],
     }
@@ -88,7 +88,7 @@ def timm_loader(recipe: dict[str, Any], folder: Path, steps: int, threads: int, 
         input_size=(3, *recipe["size"]),
         batch_size=recipe["batch"],
         is_training=True,
-        use_prefetcher=CUDA,
+        use_prefetcher=False,
         num_workers=workers,
         scale=(0.7, 1.0),
         hflip=0.5,
@@ -136,11 +136,14 @@ METHODS: dict[str, Callable[[dict[str, Any], Path, int, int, int], None]] = {
     "ImageFolder + v2": torchvision_v2,
     "the team's recipe": team,
 }
-WORKERS = (
-    {"bare model": (0,), "ours": (8,), "timm's benchmark": (0,)}
-    if CUDA
-    else {"bare model": (0,), "ours": (0, 1), **dict.fromkeys(list(METHODS)[3:], (0, 2))}
-)
+ON_A_PROCESSOR = {
+    "bare model": (0,),
+    "ours": (0, 1),
+    "timm create_loader": (0, 2),
+    "ImageFolder + v2": (0, 2),
+    "the team's recipe": (0, 2),
+}
+WORKERS = {"bare model": (0,), "ours": (8,), "timm's benchmark": (0,)} if CUDA else ON_A_PROCESSOR
 
 
 def folder_loader(folder: Path, transform: Any, recipe: dict[str, Any], workers: int) -> Any:

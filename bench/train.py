@@ -69,7 +69,7 @@ class Clock:
         return [after - before for before, after in itertools.pairwise(ticks)]
 
     def processor_seconds_a_step(self) -> float:
-        """A worker's count once its epoch is over, so the last one's do not."""
+        """A worker's count once it has ended, so those of the last epoch do not."""
         return (self.used[-1] - self.used[WARM_UP - 1]) / (len(self.used) - WARM_UP)
 
 
@@ -175,15 +175,13 @@ def show(model: str, best: dict[Job, Figures]) -> None:
             f"{method:22}{workers:>9}{each.rate:>9.1f}{each.rate / plain.rate:>9.2f}{each.step:>9.1f}{each.longest:>9.1f}"
             f"{each.busy:>13.2f}{each.peak:>9.0f}"
         )
-    own = {job: each for job, each in best.items() if job[0] == "ours"}
-    rate, step = max(each.rate for each in own.values()), min(each.step for each in own.values())
+    own = max((each for (method, _), each in best.items() if method == "ours"), key=lambda each: each.rate)
+    others = [each.rate for (method, _), each in best.items() if method not in ("ours", "bare model")]
     print(
-        f"ours / bare {rate / plain.rate:.2f}, the median step's {plain.step / step:.2f} (target {TARGETS[model]})",
+        f"ours / bare {own.rate / plain.rate:.2f} (target {TARGETS[model]}), the median step's {plain.step / own.step:.2f}",
         end="; ",
     )
-    others = [each.rate for (method, _), each in best.items() if method not in ("ours", "bare model")]
-    print(f"ours / best other {rate / max(others):.2f}", end="; ")
-    print(f"peak memory {max(each.peak for each in own.values()):.0f} MB (target 1536)")
+    print(f"ours / best other {own.rate / max(others):.2f}; peak memory {own.peak:.0f} MB (target 1536)")
 
 
 def profile(model: str, folder: Path, threads: int) -> None:
@@ -215,6 +213,8 @@ def profile(model: str, folder: Path, threads: int) -> None:
         "AdamW step, fused=True": (fused.step, 1),
     }
     print("parts, ms a step: " + ", ".join(f"{name} {timed(*part):.1f}" for name, part in parts.items()))
+    if CUDA:
+        torch.cuda.empty_cache()  # the next model's process needs the memory
 
 
 def timed(part: Callable[[], object], steps: int) -> float:

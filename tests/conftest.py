@@ -43,7 +43,7 @@ def pytest_xdist_make_scheduler(config, log):
 
     pytest-xdist's own groups do nothing: 3.8.0 writes them where pytest 9.2 does not look, and each process makes a clone.
     """
-    if config.getvalue("dist") != "loadfile":
+    if config.getoption("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
 

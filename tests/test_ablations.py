@@ -8,7 +8,7 @@ from facemask import params
 from facemask.errors import UserError
 
 sys.path.append("bench")
-from ablations import ALWAYS, REFERENCES, ROWS, Setting, difference, document
+from ablations import ALWAYS, REFERENCES, ROWS, Setting, Workspaces, difference, document
 
 
 def test_the_difference_is_paired_and_its_interval_is_students():
@@ -40,3 +40,22 @@ def test_every_setting_composes_and_is_not_its_reference(name):
     assert composed(setting)
     if name in ROWS:
         assert composed(setting) != composed(REFERENCES[ROWS[name][0]])
+
+
+def test_no_two_experiments_share_a_clone_and_a_kept_folder_stays_as_it_is(tmp_path):
+    first = tmp_path / "2021"
+    (first / ".dvc/cache").mkdir(parents=True)
+    (first / ".dvc/cache/large").touch()
+    (first / "params.yaml").touch()
+    for kept in ("2021-1", "2021-3"):
+        (tmp_path / kept).mkdir()
+        (tmp_path / kept / "result").touch()
+    workspaces = Workspaces(2021, [], tmp_path)
+    with workspaces.one() as one, workspaces.one() as two, workspaces.one() as three, workspaces.one() as four:
+        assert len({first, one, two, three, four}) == 5
+        assert (tmp_path / "2021-3/result").exists()
+        assert (four / "params.yaml").exists()
+        assert (four / ".dvc").exists()
+        assert not (four / ".dvc/cache").exists()
+    with workspaces.one() as again:
+        assert again in {one, two, three, four}

@@ -1,14 +1,13 @@
 """The same loop on a GPU: run where one is, and only there."""
 
-import hashlib
+import re
 
 import pytest
 import torch
-from learning import TRAINING, recipe, world
+from learning import TRAINING, recipe, weights_of, world
 
 from facemask.errors import UserError
 from facemask.inference.predict import predict
-from facemask.nets.model import FaceNet
 from facemask.photos.collection import Photos
 from facemask.training import checkpoint
 from facemask.training.fit import fit
@@ -22,11 +21,6 @@ def fitted(folder, member, **training):
     folder.mkdir(exist_ok=True)
     photos, stores = world(folder)
     return fit(learnable(photos, member, 0), stores, member, TRAINING | {"device": "cuda"} | training, 1, "fit", folder)
-
-
-def digest(model):
-    parts = [tensor.cpu().contiguous().numpy().tobytes() for tensor in model.state_dict().values()]
-    return hashlib.md5(b"".join(parts)).hexdigest()
 
 
 @pytest.mark.parametrize("amp", ["no", "bf16", "fp16"])
@@ -57,11 +51,11 @@ def test_stopped_and_gone_on_it_ends_with_the_same_weights(tmp_path, name, monke
         stopped.setattr(checkpoint, "save", save_and_stop)
         fitted(tmp_path / "stopped", member, amp="bf16")
     resumed, _ = fitted(tmp_path / "stopped", member, amp="bf16")
-    assert digest(again) == digest(whole), "two runs"
-    assert digest(resumed) == digest(whole), "stopped after an epoch"
+    assert weights_of(again.cpu()) == weights_of(whole.cpu()), "two runs"
+    assert weights_of(resumed.cpu()) == weights_of(whole), "stopped after an epoch"
 
 
-def test_a_batch_that_the_device_cannot_hold_is_told_or_cut(tmp_path):
+def test_a_batch_that_the_device_cannot_hold_is_told_or_cut(tmp_path, capsys):
     big = {"backbone": "resnet50", "weights": "none", "size": [512, 512], "arguments": {}, "batch": 64}
     member = recipe("resnet", **big, epochs=1, epoch_photos=64)
     share = torch.cuda.get_device_properties(0).total_memory
@@ -70,15 +64,16 @@ def test_a_batch_that_the_device_cannot_hold_is_told_or_cut(tmp_path):
     try:
         with pytest.raises(UserError, match=r"a batch of 64 photos does not fit .*set batch=(32|16|8), or"):
             fitted(tmp_path / "told", member)
-        model, _ = fitted(tmp_path / "cut", member, fit_batch=True)
+        fitted(tmp_path / "cut", member, fit_batch=True)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    assert isinstance(model, FaceNet)
+    assert re.search(r"from here on (32|16|8) photos at a time", capsys.readouterr().out)
 
 
 def test_a_compiled_network_learns_what_the_plain_one_does(tmp_path):
-    member = recipe("beit_age", epochs=2, epoch_photos=96)
+    # Without dropout: a compiled network draws its own chances.
+    member = recipe("beit_age", epochs=2, epoch_photos=96, dropout={"rate": 0.0, "samples": 1})
     plain, history = fitted(tmp_path / "plain", member)
     compiled, compiled_history = fitted(tmp_path / "compiled", member | {"compile": True})
-    assert compiled_history[-1]["loss"] == pytest.approx(history[-1]["loss"], rel=1e-2)
+    assert compiled_history[-1]["loss"] == pytest.approx(history[-1]["loss"], rel=1e-3)
     assert list(compiled.state_dict()) == list(plain.state_dict())

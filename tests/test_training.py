@@ -9,6 +9,7 @@ from facemask.errors import UserError
 from facemask.nets.losses import member_loss, soft_targets
 from facemask.nets.model import build
 from facemask.training import checkpoint
+from facemask.training import fit as fitting
 from facemask.training.fit import fit
 from facemask.training.rows import class_weights, learnable, targets, without_labels
 from facemask.training.voters import judge
@@ -23,11 +24,19 @@ def test_it_learns_what_can_be_learned(tmp_path):
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
 
 
-def test_a_loss_that_is_not_finite_names_epoch_and_step(tmp_path):
+@pytest.mark.parametrize("checked", [1, 2, 16])
+def test_a_loss_that_is_not_finite_names_epoch_and_step(tmp_path, monkeypatch, checked):
+    monkeypatch.setattr(fitting, "CHECKED", checked)
     photos, stores = world(tmp_path)
     member = recipe("nfnet", lr=1e30, epoch_photos=64)
     with pytest.raises(UserError, match=r"nfnet-0: the loss is .* in epoch 1, step 2;"):
         fit(learnable(photos, member, 0), stores, member, TRAINING, 1, "nfnet-0", tmp_path)
+
+
+def test_of_later_steps_the_first_that_failed_is_named():
+    losses = [torch.tensor(value) for value in (1.0, float("nan"), float("inf"))]
+    with pytest.raises(UserError, match="the loss is nan in epoch 1, step 18;"):
+        fitting._must_be_finite(losses, "nfnet-0", 0, 16)
 
 
 def test_the_held_out_fold_eval_photos_and_dropped_rows_are_not_learned(tmp_path):

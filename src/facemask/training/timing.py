@@ -46,9 +46,8 @@ class StepClock:
         self.synchronise()
         self.ticks.append(time.perf_counter())
         timed = len(self.ticks) - 1
-        is_slow = 0 < timed <= self.ahead and self.ticks[-1] - self.ticks[0] >= self.seconds  # workers keep up with those
-        is_timed = timed > self.ahead and self.ticks[-1] - self.ticks[self.ahead] >= self.seconds
-        if timed >= self.most or is_slow or is_timed:
+        first = self.ahead if timed > self.ahead else 0  # workers keep up with steps so slow that these few take long
+        if timed and (timed >= self.most or self.ticks[-1] - self.ticks[first] >= self.seconds):
             raise _Enough
 
     def seconds_a_step(self) -> float:

@@ -30,11 +30,13 @@ def clone(tmp_path_factory) -> Path:
 
 
 def pytest_collection_modifyitems(items):
-    others = {item.path.name for item in items if "clone" in item.fixturenames} - {*WANT_THE_CLONE}
-    if others:
-        raise pytest.UsageError(f"{', '.join(sorted(others))}: name it in WANT_THE_CLONE, or the clone is made twice")
     place = {name: number for number, name in enumerate(FIRST)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
+def pytest_runtest_setup(item):
+    if "clone" in item.fixturenames:
+        assert item.path.name in WANT_THE_CLONE, "name this file in WANT_THE_CLONE, or two processes make a clone each"
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -36,6 +36,7 @@ from facemask.nets.processor import use_threads
 from facemask.photos.geometry import centre_view
 from facemask.photos.store import KIND_BYTES, PIXELS
 from facemask.training.batches import TrainingBatches
+from facemask.training.optimizer import Average
 
 ORIGINAL = 512, 384  # height, width: the competition's photos
 STORED = ORIGINAL if CUDA else (192, 144)  # the store's at scale=full and scale=demo
@@ -186,15 +187,13 @@ def show(model: str, best: dict[Job, Figures]) -> None:
 
 def profile(model: str, folder: Path, threads: int) -> None:
     """Milliseconds a step of each part, timed alone in this process: where the distance to the bare model goes."""
-    from timm.utils import ModelEmaV3
-
     use_threads(threads)
     recipe = recipe_of(model)
     net, optimizer = prepared(recipe)
     images = for_model(torch.randn(recipe["batch"], 3, *recipe["size"], device=DEVICE), recipe)
     loss = loss_of(net(images), torch.arange(recipe["batch"], device=DEVICE) % 3, recipe)
     loss.backward()
-    averaged = ModelEmaV3(net, decay=0.98, use_warmup=True)
+    averaged = Average(net, 0.98)
     rows = pd.read_parquet(folder / "photos.parquet")
     member = recipe | {"epoch_photos": 10 * recipe["batch"]}
     batches = TrainingBatches(rows, {"competition": str(folder / "photos.pixels")}, member, 1, "profile", 0)

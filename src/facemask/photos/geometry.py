@@ -5,6 +5,8 @@ import numpy as np
 
 from facemask.labels import Array
 
+AREA_FROM = 1.5  # a linear filter skips hardly a pixel below, and takes a seventh of the time
+
 
 def crop(photo: Array, size: list[int], share: float, place: tuple[float, float] = (0.5, 0.5)) -> Array:
     """The part of a photo (h, w, 3) with the aspect of size = [height, width], as large as fits, times share.
@@ -19,8 +21,8 @@ def crop(photo: Array, size: list[int], share: float, place: tuple[float, float]
 
 
 def resize(photo: Array, size: list[int]) -> Array:
-    """(size[0], size[1], 3) uint8; area averaging where it shrinks."""
-    shrinks = photo.shape[0] > size[0]
+    """(size[0], size[1], 3) uint8; area averaging where it shrinks to less than two thirds."""
+    shrinks = photo.shape[0] > AREA_FROM * size[0]
     return np.asarray(
         cv2.resize(photo, (size[1], size[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     )

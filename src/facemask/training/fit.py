@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import pandas as pd
 import torch
-from timm.utils import ModelEmaV3
 from torch import Tensor
 
 from facemask.draws import generator, seed_of
@@ -22,7 +21,7 @@ from facemask.training.consistency import UnlabelledBatches, guesses
 from facemask.training.devices import accelerator, summed
 from facemask.training.memory import is_out_of_memory, smaller_parts
 from facemask.training.mixing import mixed
-from facemask.training.optimizer import adamw, clip, learning_rate, set_frozen, set_rate
+from facemask.training.optimizer import Average, adamw, clip, learning_rate, set_frozen, set_rate
 
 CHECKED = 16  # steps between looks at the losses: for each look a GPU waits until it has nothing left to do
 
@@ -78,7 +77,7 @@ def fit_in_parts(
     if unlabelled is not None and len(unlabelled):
         options = (recipe, batches.steps, seed, name, training["workers"], share)
         second = UnlabelledBatches(unlabelled, store_paths, *options)
-    averaged = ModelEmaV3(model, decay=schedule["ema"], use_warmup=True)
+    averaged = Average(model, schedule["ema"])
     optimizer = adamw(model, recipe)
     scaler = torch.amp.GradScaler(device.type, enabled=training["amp"] == "fp16")
     mean, deviation = (tensor.to(device) for tensor in normalisation(model))

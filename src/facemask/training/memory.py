@@ -4,14 +4,13 @@ import gc
 from typing import Any
 
 import torch
-from timm.utils import ModelEmaV3
 
 from facemask.errors import UserError
 from facemask.nets.losses import member_loss
 from facemask.nets.model import HEADS, build
 from facemask.nets.precision import autocast
 from facemask.training.devices import device_of
-from facemask.training.optimizer import adamw
+from facemask.training.optimizer import Average, adamw
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
@@ -56,7 +55,7 @@ def step_fits(recipe: dict[str, Any], training: dict[str, Any], photos: int) -> 
 def _try_step(recipe: dict[str, Any], training: dict[str, Any], photos: int) -> None:
     device = device_of(training)
     model = build(recipe, None, pretrained=False).to(device)
-    averaged, optimizer = ModelEmaV3(model), adamw(model, recipe)
+    averaged, optimizer = Average(model, 0.0), adamw(model, recipe)
     known = {head: torch.full((photos, HEADS[head]), 1 / HEADS[head], device=device) for head in recipe["predicts"]}
     targets = known | {"years": torch.full((photos,), 40.0, device=device)}
     targets |= {f"{target}_weight": torch.ones(photos, device=device) for target in targets}

@@ -71,7 +71,9 @@ def run(overrides: list[str]) -> None:
         part.seconds, part.megabytes = measured.get("seconds", np.nan), measured.get("megabytes", np.nan)
         part.fault = measured.get("fault", "")
     print(table(work, _jobs(config["training"])))
-    print(f"Photos: {origin}. Predicting is taken as a third of a step; drawing and ingest are not counted.")
+    print(
+        f"Photos: {origin}. Predicting is taken as a third of a step; drawing, ingest, stacking and the report are not counted."
+    )
 
 
 def expected_photos(config: dict[str, Any]) -> tuple[pd.DataFrame, str]:
@@ -131,7 +133,7 @@ def table(work: list[Work], jobs: int) -> str:
     timed = [part for part in work if not part.fault]
     total = sum(part.hours for part in timed)
     lines.append(f"{'total':26}{'':34}{sum(part.fits for part in timed):>5}{'':>24}{total:>8.2f}")
-    lines.append(f"{jobs} at a time: about {total / jobs:.2f} hours")
+    lines.append(f"{jobs} at a time: about {total / jobs:.2f} hours ({60 * total / jobs:.0f} minutes)")
     if len(timed) < len(work):
         lines.append(
             f"without {', '.join(part.name for part in work if part.fault)}: their reason stands in their line"

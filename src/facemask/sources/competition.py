@@ -90,7 +90,9 @@ def _person(tree: Tree, listing: Listing, person: dict[str, str], paths: list[st
         else:
             rows.append(row(NAME, path, "train", folder, mask, gender, age))
     if not rows and not any(path.startswith(f"{TRAIN_PHOTOS}{folder}/") for path, _ in listing.refused):
-        raise UserError(f"{tree.where}/{TRAIN_PHOTOS}{folder} has no photos; download it again")
+        raise UserError(
+            f"{tree.where}/{TRAIN_PHOTOS}{folder} has no photos, and {TRAIN_LIST} lists it; put them there or take out its line"
+        )
     if len(rows) != len(MASK_OF_STEM):
         listing.notes.append(f"{folder} has {len(rows)} photos, not {len(MASK_OF_STEM)}; all are used")
     return rows

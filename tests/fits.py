@@ -1,14 +1,16 @@
 """One fit in a process of its own, for tests that kill it or share it between processes.
 
-python tests/fits.py FOLDER MEMBER: reads FOLDER/../photos.parquet and its store, writes FOLDER/weights and FOLDER/processes.
+python tests/fits.py FOLDER RECIPE: reads FOLDER/../photos.parquet and its store, writes FOLDER/weights and FOLDER/processes.
+RECIPE: a member's, in JSON.
 """
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from learning import TRAINING, recipe
+from learning import TRAINING
 
 from facemask.files import replacing
 from facemask.training.devices import accelerator, is_main_process
@@ -28,4 +30,4 @@ def fit_into(folder: Path, member: dict[str, Any], workers: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    fit_into(Path(sys.argv[1]), recipe(sys.argv[2]))
+    fit_into(Path(sys.argv[1]), json.loads(sys.argv[2]))

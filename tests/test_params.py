@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,24 @@ def test_a_recipe_changes_by_key():
     assert "lr: 0.0123" in params.compose(["model=nfnet", "members.nfnet.lr=0.0123"])
 
 
-@pytest.mark.parametrize("wrong", ["scale=huge", "members.nfnet.rate=1", "colour=red", "model=nfnet model"])
-def test_an_unknown_key_or_choice_is_one_sentence(wrong):
-    with pytest.raises(UserError, match=r"SET="):
-        params.compose([wrong])
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (["scale=huge"], "there is no scale=huge; choose from demo, full, smoke;"),
+        (
+            ["model=resnet", "members.resnet.lrr=1"],
+            r"there is no key members\.resnet\.lrr .*mean members\.resnet\.lr\?",
+        ),
+        (["members.resnet.lr=1"], "there is no key members.resnet.lr with this model, scale and data"),
+        (["modl=nfnet"], "did you mean model?"),
+        (["colour=red"], "there is no key colour with this model, scale and data;"),
+        (["model=nfnet model"], "'model=nfnet model'"),
+    ],
+)
+def test_an_unknown_key_or_choice_is_one_sentence(wrong, told):
+    with pytest.raises(UserError, match=r"SET=") as error:
+        params.compose(wrong)
+    assert re.search(told, str(error.value))
 
 
 def test_an_unknown_member_names_those_that_exist():

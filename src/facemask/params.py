@@ -3,7 +3,10 @@
 `python -m facemask.params [group=choice | key=value ...]` composes.
 """
 
+import re
 import sys
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +37,37 @@ def compose(overrides: list[str], root: Path = Path()) -> str:
         OmegaConf.resolve(config)
     except (HydraException, OmegaConfBaseException) as error:
         causes = [str(error), *([str(error.__cause__)] if error.__cause__ else [])]
-        reason = " ".join(" ".join(causes).split())
+        reason = _reason(" ".join(" ".join(causes).split()), overrides, root)
         raise UserError(f"SET={' '.join(overrides)!r}: {reason}; the keys and choices stand in conf/") from error
     return OmegaConf.to_yaml(config)
+
+
+def _reason(told: str, overrides: list[str], root: Path) -> str:
+    """What Hydra tells of a wrong override, in this repository's words where it is a wrong name."""
+    choice = re.search(r"Could not find '(\w+)/([^']+)' Available options in '\w+': (.+?) Config search path", told)
+    if choice:
+        group, wrong, right = choice.groups()
+        return f"there is no {group}={wrong}; choose from {', '.join(right.split())}"
+    key = re.search(r"Could not override '([^']+)'", told)
+    if not key:
+        return told
+    from dvc.utils.serialize import parse_yaml
+
+    groups = [path.name for path in (root / "conf").iterdir() if path.is_dir()]
+    chosen = [override for override in overrides if override.split("=")[0] in groups]
+    known = [*groups, *_keys(parse_yaml(compose(chosen, root), "conf"))]
+    close = get_close_matches(key[1], known, n=1, cutoff=0.8)
+    return f"there is no key {key[1]} with this model, scale and data" + (
+        f" (did you mean {close[0]}?)" if close else ""
+    )
+
+
+def _keys(values: Any, above: str = "") -> Iterator[str]:
+    """Dotted names of everything that can be set."""
+    for key, value in values.items():
+        yield f"{above}{key}"
+        if isinstance(value, dict):
+            yield from _keys(value, f"{above}{key}.")
 
 
 def section(name: str) -> Any:

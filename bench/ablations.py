@@ -111,15 +111,16 @@ def difference(changed: list[float], reference: list[float]) -> Difference:
     return Difference(float(each.mean()), float(width), tuple(map(float, each)))
 
 
-def document(scores: dict[str, dict[str, float]], rows: list[str], command: str) -> str:
-    """docs/ablations.md. scores: setting -> seed -> macro F1 of the eval photos."""
+def document(scores: dict[str, dict[str, float]], rows: list[str], command: str, commit: str) -> str:
+    """docs/ablations.md. scores: setting -> seed -> macro F1 of the eval photos; commit: the code's."""
     lines = [
         "# What each trick is worth on the drawn data",
         "",
-        f"Made by `{command}`; not edited by hand. Every row changes one thing of its reference and runs the whole",
-        "pipeline with the same seeds, each of which draws its own people. Macro F1 of the eval photos, mean of the public",
-        "and the private half; the difference is paired by seed, ± half its 95 % interval (Student's t). With so few seeds",
-        "`nothing seen` means that the noise is larger than the effect. `plain` is conf/members/plain.yaml.",
+        f"Made by `{command}` (commit {commit}); not edited by hand.",
+        "Every row changes one thing of its reference and runs the whole pipeline with the same seeds, each of which draws its",
+        "own people. Macro F1 of the eval photos, mean of the public and the private half; the difference is paired by seed,",
+        "± half its 95 % interval (Student's t). With so few seeds `nothing seen` means that the noise is larger than the effect.",
+        "`plain` is conf/members/plain.yaml.",
         "",
         "| change | against | reference | difference | each seed | |",
         "|---|---|---|---|---|---|",
@@ -231,6 +232,14 @@ def experiment(name: str, workspaces: Workspaces) -> float | None:
     return float(np.mean([scores[half]["macro_f1"] for half in ("public", "private")]))
 
 
+def command_of(arguments: argparse.Namespace) -> str:
+    """What decides the figures: not the places, nor how many experiments run at a time."""
+    chosen = ["--seeds", str(arguments.seeds)]
+    chosen += ["--rows", *arguments.rows] if set(arguments.rows) != set(ROWS) else []
+    chosen += ["--set", *arguments.set] if arguments.set else []
+    return shlex.join(["python", "bench/ablations.py", *chosen])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
@@ -257,10 +266,8 @@ def main() -> None:
         place = (arguments.folder or Path(temporary)).resolve() / hashlib.sha256(mark.encode()).hexdigest()[:8]
         sweep(seeds, names, arguments.set, place, board, arguments.jobs)
     shown = [row for row in ROWS if row in rows or len(board.scores.get(row, {})) > 1]  # and what earlier calls found
-    write_text(
-        document(board.scores, shown, " ".join(["python bench/ablations.py", *map(shlex.quote, sys.argv[1:])])),
-        arguments.out,
-    )
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout
+    write_text(document(board.scores, shown, command_of(arguments), commit.strip()), arguments.out)
     print(arguments.out.read_text())
 
 

@@ -24,7 +24,7 @@ def test_the_difference_is_paired_and_its_interval_is_students():
 
 def test_the_document_has_a_line_a_row_and_tells_what_failed():
     scores = {"plain": {"2021": 0.4, "2022": 0.5}, "focal loss, gamma 2": {"2021": 0.41, "2022": 0.51}}
-    written = document(scores, ["focal loss, gamma 2", "pseudo-labels"], "make ablations")
+    written = document(scores, ["focal loss, gamma 2", "pseudo-labels"], "make ablations", "abc1234")
     assert "| focal loss, gamma 2 | plain | 0.450 | +0.010 ± 0.000 | +0.010 +0.010 | better |" in written
     assert "| pseudo-labels | plain | | | | failed" in written
 

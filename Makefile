@@ -33,7 +33,10 @@ lint: setup
 
 ui: setup
 	python stages/mirror.py
-	mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+	@case "$$MLFLOW_TRACKING_URI" in \
+	http://* | https://*) echo "MLflow: open $$MLFLOW_TRACKING_URI" ;; \
+	*) mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" ;; \
+	esac
 
 serve: setup ## PORT=5001
 	python stages/mirror.py

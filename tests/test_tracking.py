@@ -1,13 +1,23 @@
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
 import mlflow
 import pandas as pd
 import pytest
 from browser import chromium, console_errors, look, mlflow_ui, requests_beyond
+from clones import run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from serving_world import SHORT_SIDE, encoded, jpeg, write_ensemble
 
+from facemask import params
 from facemask.photos.decode import decode
 from facemask.serving.bundle import columns
 from facemask.serving.final import FinalEnsemble
@@ -15,6 +25,7 @@ from facemask.tracking import ALIAS, EXPERIMENT, MODEL, MODEL_URI, Record, mirro
 
 # What MLflow's pages complain of by themselves: a question to its log-in, which a local server has not, and a resized panel.
 MLFLOWS_OWN = ("/mlflow/users/current", "ResizeObserver loop")
+MIRROR = f"python {Path('stages/mirror.py').resolve()}"
 CURVE = pd.DataFrame({"epoch": [1, 2, 3], "loss": [2.0, 1.0, 0.5], "lr": [0.1, 0.2, 0.0]})
 
 
@@ -89,6 +100,73 @@ def test_the_registered_model_answers_as_the_bundle_and_pickles_nothing(mirrored
     with pytest.raises(MlflowException, match="image 1: truncated") as refused:
         model.predict(pd.DataFrame({"image": [encoded(photo[:-900])]}))
     assert refused.value.get_http_status_code() == 400
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch) -> Path:
+    """What stages/mirror.py reads of a pipeline that ran."""
+    composed = params.compose(["scale=smoke", "model=nfnet"])
+    monkeypatch.chdir(tmp_path)
+    params.FILE.write_text(composed)
+    Path("metrics").mkdir()
+    Path("metrics/scores.json").write_text(json.dumps({"oof": {"macro_f1": 0.7}}))
+    for fold in params.section("folds"):
+        history = Path(f"data/models/nfnet/{fold}/history.csv")
+        history.parent.mkdir(parents=True)
+        CURVE.to_csv(history, index=False)
+    return tmp_path
+
+
+def test_a_store_out_of_reach_is_told_in_a_sentence_and_the_next_mirror_writes_to_the_store_that_is_named(trained):
+    def mirror_to(store: str):
+        return run(MIRROR, trained, DVC_ROOT=str(trained), MLFLOW_TRACKING_URI=store)
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    away = mirror_to(f"http://127.0.0.1:{port}")
+    assert away.returncode == 0, away.stderr
+    assert away.stderr.startswith("MLflow is out of reach (")
+    assert away.stderr.endswith("; `make ui` mirrors later\n")
+    assert away.stderr.count("\n") == 1
+
+    named = f"sqlite:///{trained / 'named.db'}"
+    assert mirror_to(named).returncode == 0
+    names = sorted(found.info.run_name for found in runs(MlflowClient(named)))
+    assert names == ["nfnet on drawn", "nfnet-0", "nfnet-1"]
+    assert not (trained / "mlflow.db").exists()
+
+
+@contextmanager
+def overloaded() -> Iterator[tuple[str, list[str]]]:
+    """A server that answers 503: its address, and what it was asked."""
+    asked = []
+
+    class Overloaded(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(503)
+
+        def log_message(self, *_) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Overloaded) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+
+
+@pytest.mark.parametrize(("retries", "requests"), [(None, 3), ("0", 1)])
+def test_a_server_is_asked_again_twice_or_as_often_as_the_user_says(tmp_path, monkeypatch, retries, requests):
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    if retries:
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", retries)
+    with overloaded() as (address, asked):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        with pytest.raises(MlflowException):
+            mirror(*records(tmp_path), tmp_path)
+    assert len(asked) == requests
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,12 @@ FOLDERS = ("plots", "sheets")  # whose artifacts keep their folder
 MODEL, ALIAS = "facemask", "champion"
 MODEL_URI = f"models:/{MODEL}@{ALIAS}"
 CODE = Path(__file__).with_name("served_model.py")
+# Where the environment says nothing. MLflow itself asks a server that is away for four minutes, and the lock waits with it.
+DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",  # seconds without a byte
+}
 NEEDED = (
     "accelerate", "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "safetensors", "scikit-learn", "simplejpeg", "timm",
     "torch", "xgboost-cpu",
@@ -133,7 +139,7 @@ def scoring_app(uri: str, seconds: int) -> "App":
     from mlflow.pyfunc import scoring_server
 
     os.environ["MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT"] = str(seconds)
-    mlflow.set_tracking_uri(_uri(Path(os.environ.get("DVC_ROOT", ".")).resolve()))
+    _use_store(Path(os.environ.get("DVC_ROOT", ".")).resolve())
     try:
         model = mlflow.pyfunc.load_model(uri)
     except MlflowException as error:
@@ -143,15 +149,20 @@ def scoring_app(uri: str, seconds: int) -> "App":
 
 
 def _uri(root: Path) -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+
+
+def _use_store(root: Path) -> None:
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    mlflow.set_tracking_uri(_uri(root))
 
 
 @contextmanager
 def _store(root: Path) -> Iterator[MlflowClient]:
     """A client, alone: first use by several processes at once breaks the database."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     with _lock(root / ".checkpoints" / "mlflow.lock"):
-        mlflow.set_tracking_uri(_uri(root))
+        _use_store(root)
         yield MlflowClient()
 
 

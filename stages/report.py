@@ -36,13 +36,12 @@ def main() -> None:
     rows = parts[MAIN]
     count = params.section("report")["worst"]
     sheet = [photo(row, pixels[row["photo"]]) for row in worst(rows, count).to_dict("records")]
-    arguments.sheets.mkdir(parents=True, exist_ok=True)  # DVC expects it where no member has a map, too
     shown = sections.all_sections(material, parts, sheet)
-    for section in tqdm([one for one in shown if one.pictures], desc="figures", disable=None):
-        for picture in section.pictures:
-            folder = arguments.sheets if picture.shows_photos else arguments.plots
-            with replacing(folder / f"{picture.name}.png") as temporary:
-                temporary.write_bytes(picture.light)
+    pictures = [*(picture for section in shown for picture in section.pictures), sections.contact_sheet(sheet)]
+    for picture in tqdm(pictures, desc="figures", disable=None):
+        folder = arguments.sheets if picture.shows_photos else arguments.plots
+        with replacing(folder / f"{picture.name}.png") as temporary:
+            temporary.write_bytes(picture.light)
     for name, table in plot_tables(parts, class_table(rows), material.curves, material.choice).items():
         write_csv(table, arguments.plots / f"{name}.csv")
     write_json(found, arguments.metrics)

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from browser import brightness, chromium, console_errors, look, requests_beyond
 from PIL import Image
 from stacking_world import PALETTE, run_stage, write_run
 
+from facemask.labels import CLASSES
 from facemask.photos.store import PIXELS
 from facemask.predictions import JOINT_COLUMNS
 from facemask.scoring.plots import nothing, render
-from facemask.scoring.report import Section, page, table
+from facemask.scoring.report import Photo, Section, page, table
+from facemask.scoring.sections import contact_sheet
 
 FIGURES = [
     "ages",
@@ -85,7 +88,28 @@ def test_every_run_writes_the_same_files_of_plots(run: Path) -> None:
 
 
 def test_figures_that_show_photos_stay_outside_of_what_git_keeps(run: Path) -> None:
-    assert [path.name for path in (run / "data/sheets").iterdir()] == ["looks_photos.png"]
+    assert {path.name for path in (run / "data/sheets").iterdir()} == {"looks_photos.png", "worst_photos.png"}
+
+
+@pytest.mark.parametrize("count", [1, 7, 24])
+def test_the_contact_sheet_names_every_photo_in_full_and_no_name_covers_another(count: int) -> None:
+    flat = np.full((64, 48, 3), 90, dtype=np.uint8)
+    longest = Photo(flat, "004363-1_female_Asian_60 / incorrect_mask.jpg", CLASSES[10], CLASSES[16], "")
+    figure = contact_sheet([longest] * count).draw()
+    figure.draw_without_rendering()
+    captions = [axes.xaxis.label for axes in figure.axes if axes.images]
+    assert [caption.get_text().split("\n") for caption in captions] == count * [
+        ["004363-1_female_Asian_60 /", "incorrect_mask.jpg", "incorrect female 30-59", "→ not_wear female 30-59"]
+    ]
+    boxes = [caption.get_window_extent() for caption in captions]
+    assert not any(box.overlaps(other) for box, other in combinations(boxes, 2))
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and figure.bbox.y0 <= box.y0 for box in boxes)
+
+
+def test_a_stack_that_is_never_wrong_has_a_contact_sheet_too() -> None:
+    sheet = contact_sheet([])
+    assert sheet.shows_photos
+    assert sheet.light
 
 
 def test_the_page_and_the_metrics_say_what_the_issue_asks_for(run: Path) -> None:

@@ -16,6 +16,7 @@ from facemask.labels import ATTRIBUTES, CLASSES, Array
 from facemask.scoring.metrics import Reliability
 
 DPI = 120
+SHEET_COLUMNS = 6
 FEWEST = 10  # photos of a bin of confidence that is worth a dot
 BLUE, ORANGE, GREEN, GREY = "#3b78c2", "#d9822b", "#3f9c6b", "#8a94a3"
 LINES = (BLUE, ORANGE, GREEN, "#a05fc0", "#c0504d", "#5bb0c9", "#b0a030", GREY)
@@ -228,6 +229,21 @@ def photo_looks(
                 axes.set_xlabel(words, fontsize=7, color=mpl.rcParams["text.color"] if is_right else ORANGE)
     for axes, (member, head) in zip(grid[0][1:], columns, strict=True):
         axes.set_title(f"{member}\n{head}", fontsize=7.5, loc="center")
+    return figure
+
+
+def contact_sheet(title: str, photos: Sequence[Array], captions: Sequence[str]) -> Figure:
+    """Photos (h, w, 3) uint8, the first at the top left, each with its caption below."""
+    lines = -(-len(photos) // SHEET_COLUMNS)
+    figure = _figure(1.65 * SHEET_COLUMNS, 0.4 + 2.8 * lines)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    grid = figure.subplots(lines, SHEET_COLUMNS, squeeze=False).ravel()
+    for axes in grid:
+        _bare(axes)
+    for axes, photo, caption in zip(grid, photos, captions, strict=False):
+        axes.imshow(photo)
+        axes.set_xlabel(caption, fontsize=7, parse_math=False)
+        axes.set_anchor("N")
     return figure
 
 

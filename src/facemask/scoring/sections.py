@@ -1,6 +1,7 @@
 """The report's sections: each turns one question into sentences with numbers, figures and tables."""
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import Any
 
 import pandas as pd
@@ -244,6 +245,16 @@ def worst_section(photos: list[Photo]) -> Section:
     ])  # fmt: skip
     section.photos = photos
     return section
+
+
+def contact_sheet(photos: list[Photo]) -> Picture:
+    """The worst photos as a file; the page shows them one by one, with text to copy."""
+    if not photos:
+        return Picture("worst_photos", "", lambda: plots.nothing("No photo is called wrongly."), shows_photos=True)
+    title = "The worst photos first, out-of-fold: the true class → what the stack calls"
+    captions = [f"{fill(one.name, 26)}\n{one.true}\n→ {one.called}" for one in photos]
+    pixels = [one.pixels for one in photos]
+    return Picture("worst_photos", title, lambda: plots.contact_sheet(title, pixels, captions), shows_photos=True)
 
 
 def _without(anchor: str, title: str, picture: str, reason: str) -> Section:

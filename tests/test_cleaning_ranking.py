@@ -1,5 +1,6 @@
 """The ranking's laws: planted errors come first, the person and the pair are one, and what is expected comes true."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from label_world import FILES, MASKS, World, make_world, photo_table
+from label_world import FILES, MASKS, World, make_world, photo_table, softmax
 from sklearn.metrics import average_precision_score
 
 from facemask.cleaning.evidence import judge_photos
 from facemask.cleaning.judgements import Judgements, votes_against
 from facemask.cleaning.ranking import CONTRACT, expected_errors, find_pairs, find_suspects, rank_labels, read_suspects
 
-BENCH = Path(__file__).parent.parent / "bench" / "labels.py"
+ROOT = Path(__file__).parent.parent
+BENCH, LABELS = ROOT / "bench" / "labels.py", ROOT / "docs" / "labels.md"
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +178,26 @@ def test_any_number_of_classes_and_voters_will_do() -> None:
     verdict = judge_photos(probabilities.astype(np.float32), written)
     assert average_precision_score(np.arange(500) < 15, verdict.log_odds) > 0.9
     assert (verdict.proposed[:15] == true[:15]).mean() > 0.9
+
+
+def test_the_example_of_the_docs_finds_a_planted_error_without_torch(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    person, planted = np.repeat([f"p{number:02d}" for number in range(60)], 5), np.repeat(np.arange(60) == 7, 5)
+    true = np.repeat(random.integers(0, 3, 60), 5)
+    logits = 4 * np.eye(3)[true] + random.normal(size=(4, 300, 3))
+    given = {"probabilities": softmax(logits.reshape(-1, 3)).reshape(4, 300, 3), "person": person}
+    given["written"] = np.where(planted, (true + 1) % 3, true)
+    for name, array in given.items():
+        np.save(tmp_path / f"{name}.npy", array)
+
+    [example] = re.findall(r"## As a library\n.*?```python\n(.*?)```", LABELS.read_text("utf-8"), re.DOTALL)
+    code = example + "\nimport sys; assert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    photos, persons = np.split(np.array([line.split() for line in done.stdout.splitlines()]), 2)
+    assert set(photos[:5, 0]) == set(np.flatnonzero(planted).astype(str))
+    assert persons[0, 0] == "p07"
+    assert persons[0, 3] == str(true[planted][0])
 
 
 def test_18900_photos_take_seconds_and_little_memory() -> None:

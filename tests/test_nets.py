@@ -1,4 +1,5 @@
 import pytest
+import timm
 import torch
 import yaml
 from learning import ALSO, recipe
@@ -57,6 +58,23 @@ def test_weights_come_from_a_folder_and_none_may_be_missing(tmp_path):
     save_file(dict(list(source.items())[1:]), tmp_path / "test_resnet.safetensors")
     with pytest.raises(UserError, match=f"1 tensors are missing or of another shape, first {next(iter(source))}"):
         build(member, str(tmp_path), pretrained=True)
+
+
+def test_weights_from_the_hub_are_loaded_whole_or_not_at_all(tmp_path):
+    """The hub's file stands in a folder, from where timm loads it in the same way."""
+    published = timm.create_model("test_vit")
+    file = tmp_path / "model.safetensors"
+    member = recipe(
+        "any", backbone="test_vit", weights="hub", arguments={"pretrained_cfg_overlay": {"file": str(file)}}
+    )
+    save_file(published.state_dict(), file)
+    loaded = build(member, None, pretrained=True).backbone.state_dict()
+    assert set(loaded) == {key for key in published.state_dict() if not key.startswith("head.")}
+    assert all(torch.equal(published.state_dict()[key], tensor) for key, tensor in loaded.items())
+    lacking = "blocks.0.attn.qkv.weight"
+    save_file({key: tensor for key, tensor in published.state_dict().items() if key != lacking}, file)
+    with pytest.raises(UserError, match=rf"weights of test_vit from timm's hub do not fit: .*Missing key.*{lacking}"):
+        build(member, None, pretrained=True)
 
 
 def test_without_a_network_the_sentence_names_the_three_ways(monkeypatch):

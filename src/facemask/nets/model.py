@@ -88,9 +88,14 @@ def _create(name: str, from_hub: bool, arguments: dict[str, Any]) -> Any:
     if not from_hub:
         return timm.create_model(name, pretrained=False, num_classes=0, **arguments)
     try:
-        return timm.create_model(name, pretrained=True, num_classes=0, **arguments)
+        # With its own classifier: asked for none, timm also lets other tensors be missing and trains them from scratch.
+        backbone = timm.create_model(name, pretrained=True, **arguments)
     except (OSError, RuntimeError) as error:
+        if str(error).startswith("Error(s) in loading state_dict"):
+            raise UserError(f"weights of {name} from timm's hub do not fit: {' '.join(str(error).split())}") from error
         raise unreachable(name, f"could not be fetched from timm's hub ({type(error).__name__})") from error
+    backbone.reset_classifier(0)
+    return backbone
 
 
 def normalisation(model: FaceNet) -> tuple[Tensor, Tensor]:

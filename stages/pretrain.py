@@ -11,6 +11,7 @@ from facemask.files import replacing, write_csv
 from facemask.nets.model import sized
 from facemask.nets.weights import save_tensors
 from facemask.training.checkpoint import checkpoint_folder, code, fingerprint
+from facemask.training.memory import enough_memory
 from facemask.training.pretrain import pretrain, seen_photos
 
 
@@ -32,7 +33,8 @@ def main() -> None:
     print(f"pretrain {name}: {recipe['backbone']} on {len(rows)} photos, {evaluated} of them eval photos", flush=True)
     given = [Path(path) for path in (recipe["weights"], options["tokenizer"]) if Path(path).is_file()]
     mark = fingerprint(seed, name, training, recipe, options, *given, *arguments.photos, *code())
-    with checkpoint_folder("pretrain", mark) as folder:
+    advice = f"pretrain {name}: a batch of {options['batch']} photos does not fit into memory; lower pretrain.batch"
+    with checkpoint_folder("pretrain", mark) as folder, enough_memory(advice):
         backbone, history = pretrain(rows, stores, recipe, options, training, seed, name, folder)
         with replacing(arguments.out) as out:
             save_tensors(backbone, out)

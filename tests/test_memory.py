@@ -5,6 +5,7 @@ from learning import TRAINING, recipe, world
 from facemask.errors import UserError
 from facemask.nets.model import FaceNet
 from facemask.training.fit import fit
+from facemask.training.memory import enough_memory
 from facemask.training.rows import learnable
 
 MEMBER = recipe("beit_age", epoch_photos=32, dropout={"rate": 0.0, "samples": 1})
@@ -51,6 +52,13 @@ def test_where_not_one_photo_fits_the_sentence_says_so(tmp_path, small_memory):
     small_memory(0)
     with pytest.raises(UserError, match="not even one photo"):
         trained(tmp_path / "a", MEMBER, fit_batch=True)
+
+
+def test_work_that_cannot_be_cut_ends_with_the_advice():
+    with pytest.raises(UserError, match=r"^lower pretrain\.batch$"), enough_memory("lower pretrain.batch"):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+    with pytest.raises(RuntimeError, match="shapes"), enough_memory("lower pretrain.batch"):
+        raise RuntimeError("shapes do not match")
 
 
 def test_another_fault_is_not_taken_for_lack_of_memory(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pandas as pd
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from facemask.draws import generator, seed_of
 from facemask.errors import UserError
@@ -86,6 +87,7 @@ def fit_in_parts(
     if recipe["compile"]:
         model.compile()
     network = processes.prepare_model(model)
+    quiet = None if processes.is_main_process else True  # None: where nobody watches
 
     def on_device(images: Tensor) -> Tensor:
         return (images.to(device, non_blocking=True).float() - mean) / deviation
@@ -97,7 +99,9 @@ def fit_in_parts(
             set_frozen(model, epoch < schedule["freeze"])
         started, losses = time.monotonic(), []
         unseen = second.epoch(epoch) if second else repeat(None)
-        for index, ((images, targets), pair) in enumerate(zip(batches.epoch(epoch), unseen, strict=False)):
+        heading = f"{name} epoch {epoch + 1}/{recipe['epochs']}"
+        whole = tqdm(batches.epoch(epoch), heading, batches.steps, unit="step", leave=False, disable=quiet)
+        for index, ((images, targets), pair) in enumerate(zip(whole, unseen, strict=False)):
             step = epoch * batches.steps + index
             steps = recipe["epochs"] * batches.steps
             rate = learning_rate(step, steps, recipe["lr"], schedule["warmup"], schedule["rate"])
@@ -139,7 +143,6 @@ def fit_in_parts(
         history.append({"epoch": epoch + 1, "loss": sum(loss.item() for loss in losses) / batches.steps, "lr": rate})
         if processes.is_main_process:
             speed = batches.steps * batches.batch / (time.monotonic() - started)
-            heading = f"{name} epoch {epoch + 1}/{recipe['epochs']}"
             print(f"{heading} loss {history[-1]['loss']:.4f} {speed:.0f} photos/s", flush=True)
             checkpoint.save(folder / "last.safetensors", epoch + 1, history, state)
     return cast(FaceNet, averaged.module), history

@@ -1,6 +1,8 @@
 """A batch that does not fit into memory: how much of it would, and whether to cut it."""
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,6 +17,17 @@ from facemask.training.optimizer import Average, adamw
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+@contextmanager
+def enough_memory(advice: str) -> Iterator[None]:
+    """Raises UserError with the advice where the work runs out of memory."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(advice) from error
 
 
 def smaller_parts(recipe: dict[str, Any], training: dict[str, Any], parts: int, alone: bool, name: str) -> int:

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from facemask.draws import generator, seed_of
 from facemask.errors import UserError
@@ -74,7 +75,9 @@ def pretrain(
         torch.manual_seed(seed_of(seed, "pretrain", "dropout", name, epoch) % 2**63)
         net.train()
         started, total, right, count = time.monotonic(), 0.0, 0, 0
-        for index, (images, _) in enumerate(batches.epoch(epoch)):
+        heading = f"pretrain {name} epoch {epoch + 1}/{options['epochs']}"
+        steps = tqdm(batches.epoch(epoch), heading, batches.steps, unit="step", leave=False, disable=None)
+        for index, (images, _) in enumerate(steps):
             rate = learning_rate(
                 epoch * batches.steps + index,
                 options["epochs"] * batches.steps,
@@ -109,8 +112,7 @@ def pretrain(
         history.append({"epoch": epoch + 1, "loss": total / batches.steps, "guessed": right / count, "lr": rate})
         speed = batches.steps * batches.batch / (time.monotonic() - started)
         print(
-            f"pretrain {name} epoch {epoch + 1}/{options['epochs']} loss {total / batches.steps:.4f} "
-            f"guessed {right / count:.3f} of {codes} tokens, {speed:.0f} photos/s",
+            f"{heading} loss {total / batches.steps:.4f} guessed {right / count:.3f} of {codes} tokens, {speed:.0f} photos/s",
             flush=True,
         )
         checkpoint.save(folder / "last.safetensors", epoch + 1, history, state)

@@ -1,7 +1,6 @@
 """Competition photos -> suspects: voters that learned one fold each judge the others' labels."""
 
 import argparse
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -24,19 +23,17 @@ def main() -> None:
     parser.add_argument("--suspects", required=True)
     arguments = parser.parse_args()
     seed, options = params.section("seed"), params.section("relabel")
-    training, ages = params.section("training"), params.section("resample")
-    recipe = sized(params.member(options["member"]))
+    training, recipe = params.section("training"), sized(params.member(options["member"]))
 
     photos = pd.read_parquet(arguments.photos)
     photos = photos[photos["split"] == "train"].reset_index(drop=True)
     photos["fold"] = person_folds(photos, options["folds"], seed, "relabel")
     photos[["written_mask", "written_gender", "written_age"]] = photos[["mask", "gender", "age"]]
-    photos["weight"], photos["years"] = 1.0, resampled_years(photos, seed, ages["old_mean"], ages["oldest"])
+    photos["weight"], photos["years"] = 1.0, resampled_years(photos, seed, options["old_mean"], options["oldest"])
     mark = fingerprint(seed, options, recipe, training, Path(arguments.photos), Path(arguments.pixels), *code())
     with checkpoint_folder("relabel", mark) as folder:
-        processes = max(1, (os.cpu_count() or 1) // training["threads"])
-        stores = {"competition": arguments.pixels}
-        judgements = judge(photos, stores, recipe, training, options["protocol"], seed, folder, processes)
+        stores, jobs = {"competition": arguments.pixels}, params.jobs_at_a_time(training)
+        judgements = judge(photos, stores, recipe, training, options["protocol"], seed, folder, jobs)
         suspects = find_suspects(judgements, photos)
         write_csv(suspects, arguments.suspects)
     print(f"{len(suspects)} suspects of {len(photos)} photos, most suspicious first in {arguments.suspects}")

@@ -68,7 +68,7 @@ def test_resample_reruns_what_follows_and_nothing_before(clone):
     stale = set(json.loads(run("dvc status --json", clone).stdout))
     succeeds("python -m facemask.params scale=smoke", clone)
     assert "resample" in stale
-    assert not {"fix_labels", "ingest@competition"} & stale
+    assert not [stage for stage in stale if stage.startswith(("ingest", "relabel", "fix_labels"))]
 
 
 def test_a_recipe_change_retrains_that_member_alone(clone):

@@ -4,7 +4,6 @@ Times a few real steps of every member (on noise: no photo need be there) and mu
 """
 
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +69,7 @@ def run(overrides: list[str]) -> None:
             times[cost] = measured
         part.seconds, part.megabytes = measured.get("seconds", np.nan), measured.get("megabytes", np.nan)
         part.fault = measured.get("fault", "")
-    print(table(work, _jobs(config["training"])))
+    print(table(work, params.jobs_at_a_time(config["training"])))
     print(
         f"Photos: {origin}. Predicting is taken as a third of a step; drawing, ingest, stacking and the report are not counted."
     )
@@ -160,10 +159,6 @@ def _time(part: Work, config: dict[str, Any]) -> dict[str, Any]:
         recipe = config["members"][part.name.removeprefix("pretrain ")]
         return time_pretrain(recipe, config["pretrain"], training, short_side, SECONDS)
     return time_fit(_recipe(part, config), training, short_side, SECONDS)
-
-
-def _jobs(training: dict[str, Any]) -> int:
-    return int(training["jobs"] or max(1, (os.cpu_count() or 1) // training["threads"]))
 
 
 def _drawn(persons: int, faces: int, users: int) -> pd.DataFrame:

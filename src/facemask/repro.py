@@ -4,7 +4,6 @@ DVC runs stages one after another; independent fits in one workspace are safe as
 """
 
 import json
-import os
 import subprocess
 import sys
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -29,8 +28,7 @@ def run(targets: list[str]) -> None:
 
     Raises UserError, naming the stage, where one fails.
     """
-    training = params.section("training")
-    jobs = training["jobs"] or max(1, (os.cpu_count() or 1) // training["threads"])
+    jobs = params.jobs_at_a_time(params.section("training"))
     _dvc("repro", "resample")
     students, folds = params.section("students"), params.section("folds")
     first = [member for member in params.section("trained") if member not in students]

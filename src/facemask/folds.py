@@ -11,8 +11,11 @@ from facemask.labels import Array, age_band
 def person_folds(photos: pd.DataFrame, count: int, seed: int, stage: str) -> Array:
     """Fold 0..count-1 (n,) int64 of each photo: all photos of a person in one, strata of gender x age band dealt in turn.
 
-    photos: columns person, gender, age (known for every row). Raises UserError for fewer persons than folds.
+    photos: columns person, gender, age (known for every row). Raises UserError for fewer than two folds, and for fewer
+    persons than folds.
     """
+    if count < 2:
+        raise UserError(f"folds={count}: a fold is judged by what was learned on the others; give 2 or more")
     persons = photos.drop_duplicates("person").sort_values("person")
     if len(persons) < count:
         raise UserError(

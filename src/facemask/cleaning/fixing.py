@@ -17,14 +17,11 @@ KEYS = {"auto", "margin", "action", "weight", "most"}
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Raises UserError naming the key of the params section fix_labels that is missing, unknown or out of range."""
+    """Raises UserError naming the key of the params section fix_labels that is missing or unknown, and an unknown action."""
     for key in sorted(KEYS ^ set(options)):
         raise UserError(f"fix_labels.{key} is {'missing' if key in KEYS else 'unknown'}; mend it in conf/config.yaml")
     if options["action"] not in ACTIONS:
         raise UserError(f"fix_labels.action={options['action']!r} is unknown; choose from {', '.join(ACTIONS)}")
-    for key in ("weight", "most"):
-        if not 0 <= options[key] <= 1:
-            raise UserError(f"fix_labels.{key}={options[key]} is not a share; give a number from 0 to 1")
 
 
 def fix_labels(

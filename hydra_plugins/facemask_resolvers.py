@@ -21,9 +21,9 @@ def _union(*lists: ListConfig) -> ListConfig:
     return OmegaConf.create(list(dict.fromkeys(item for items in lists for item in items)))
 
 
-def _chosen(group: DictConfig, key: str) -> ListConfig:
-    """The list a group's choice gives for a key, or an empty one: most models have no teachers."""
-    return group.get(key) or OmegaConf.create([])
+def _chosen(group: DictConfig, key: str, usual: list[str]) -> ListConfig:
+    """The list a group's choice gives for a key, or the usual one: most models have no teachers."""
+    return group.get(key) or OmegaConf.create(usual)
 
 
 def _students(members: DictConfig, trained: ListConfig, teachers: ListConfig) -> ListConfig:

@@ -61,12 +61,13 @@ def test_every_label_reaches_the_threshold_of_its_class_and_none_that_does_is_le
         assert dict(zip(mine["photo"], mine["value"], strict=True)) == sure
 
 
-def test_no_truth_of_an_eval_photo_reaches_a_student(photos):
+@pytest.mark.parametrize("labels_are", ["fixed", "written"])
+def test_no_truth_of_an_eval_photo_reaches_a_student(labels_are, photos):
     """The world's eval photos carry labels, as a careless table would: students must see the teachers' alone."""
     asked = photos[unlabelled(photos)]
     labels = pseudo_labels([opinions(asked, 3)], THRESHOLDS)
     table = filled(photos, labels, 0.5)
-    student = recipe("three_head", sources=["competition", "folders", "pseudo"], years=None)
+    student = recipe("three_head", sources=["competition", "folders", "pseudo"], labels=labels_are, years=None)
     rows = learnable(table, student, 0)
     assert SPLIT in set(rows["split"])
     codes = targets(rows, student)

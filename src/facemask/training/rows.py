@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from facemask.errors import UserError
-from facemask.labels import MIDDLE_AGE, OLD_AGE, Array, encode
+from facemask.labels import ATTRIBUTES, MIDDLE_AGE, OLD_AGE, Array, encode
 
 
 def learnable(photos: pd.DataFrame, recipe: dict[str, Any], held_out_fold: int | None) -> pd.DataFrame:
@@ -48,23 +48,33 @@ def targets(rows: pd.DataFrame, recipe: dict[str, Any]) -> dict[str, Array]:
 
     A weight is the photo's, times its source's and its class's (recipe's loss), and 0 where the label is unknown.
     """
-    written = "written_" if recipe["labels"] == "written" else ""
-    mask, gender = _codes(rows[f"{written}mask"]), _codes(rows[f"{written}gender"])
-    ages = _codes(rows[f"{written}age"])
+    if recipe["labels"] == "written":
+        rows = _as_written(rows)
+    mask, gender, ages = _codes(rows["mask"]), _codes(rows["gender"]), _codes(rows["age"])
     band = _training_bands(ages, rows["source"], recipe["old_age"])
     known = (mask >= 0) & (gender >= 0) & (band >= 0)
     joint = np.where(known, encode(mask.clip(0), gender.clip(0), band.clip(0)), -1)
     codes = {"joint": joint, "mask": mask, "gender": gender, "age": band}
-    years = np.where(ages >= 0, ages, np.nan) if written else rows["years"].to_numpy(dtype=np.float32)
-    weight: Array = np.asarray(np.ones(len(rows)) if written else rows["weight"], dtype=np.float32)
+    years = rows["years"].to_numpy(dtype=np.float32)
+    weight: Array = np.asarray(rows["weight"], dtype=np.float32)
     weight = weight * rows["source"].map(recipe["loss"]["source_weights"]).astype("float32").fillna(1.0).to_numpy()
     labels: dict[str, Array] = {}
     for head in recipe["predicts"]:
         labels[head] = codes[head]
         labels[f"{head}_weight"] = weight * class_weights(codes[head], recipe["loss"]["class_weights"])
-    labels["years"] = np.asarray(years, dtype=np.float32)
+    labels["years"] = years
     labels["years_weight"] = weight * ~np.isnan(labels["years"])
     return labels
+
+
+def _as_written(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with labels, ages and weights from before any fix; where nothing was written, a pseudo-label stays."""
+    written = rows[[f"written_{name}" for name in ATTRIBUTES]].set_axis(list(ATTRIBUTES), axis=1)
+    return rows.assign(
+        **{name: written[name].fillna(rows[name]) for name in ATTRIBUTES},
+        years=written["age"].astype("float32").fillna(rows["years"]),
+        weight=rows["weight"].where(written.isna().all(axis=1), 1.0),
+    )
 
 
 def class_weights(codes: Array, power: float) -> Array:

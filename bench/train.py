@@ -1,6 +1,6 @@
 """Photos a second of the training loop beside the bare model and what people would use instead (make bench-train).
 
-python bench/train.py [--photos 3400] [--steps 30] [--rounds 2] [--models lite0 ...] [--cores 2]. Every figure comes from a
+python bench/train.py [--photos 3400] [--steps 62] [--rounds 2] [--models lite0 ...] [--cores 2]. Every figure comes from a
 process of its own, bound to the cores; methods take turns, and the best of the rounds counts, because other work on the
 machine only slows down. A clock stands after every optimizer step; the first steps warm up and are left out.
 
@@ -231,7 +231,7 @@ def timed(part: Callable[[], object], steps: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=3400, help="in the store; scale=demo holds as many")
-    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--steps", type=int, default=62, help="in two epochs; those of scale=demo have 31")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--cores", type=int, default=2)

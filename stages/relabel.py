@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 
 from facemask import params
-from facemask.ages import resampled_years
 from facemask.cleaning.ranking import find_suspects
 from facemask.errors import one_sentence
 from facemask.files import write_csv
@@ -29,7 +28,7 @@ def main() -> None:
     photos = photos[photos["split"] == "train"].reset_index(drop=True)
     photos["fold"] = person_folds(photos, options["folds"], seed, "relabel")
     photos[["written_mask", "written_gender", "written_age"]] = photos[["mask", "gender", "age"]]
-    photos["weight"], photos["years"] = 1.0, resampled_years(photos, seed, options["old_mean"], options["oldest"])
+    photos["weight"], photos["years"] = 1.0, photos["age"].astype("float32")
     mark = fingerprint(seed, options, recipe, training, Path(arguments.photos), Path(arguments.pixels), *code())
     with checkpoint_folder("relabel", mark) as folder:
         stores, jobs = {"competition": arguments.pixels}, params.jobs_at_a_time(training)

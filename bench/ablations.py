@@ -232,11 +232,11 @@ def experiment(name: str, workspaces: Workspaces) -> float | None:
     return float(np.mean([scores[half]["macro_f1"] for half in ("public", "private")]))
 
 
-def command_of(arguments: argparse.Namespace) -> str:
+def command_of(seeds: int, rows: list[str], overrides: list[str]) -> str:
     """What decides the figures: not the places, nor how many experiments run at a time."""
-    chosen = ["--seeds", str(arguments.seeds)]
-    chosen += ["--rows", *arguments.rows] if set(arguments.rows) != set(ROWS) else []
-    chosen += ["--set", *arguments.set] if arguments.set else []
+    chosen = ["--seeds", str(seeds)]
+    chosen += ["--rows", *rows] if rows != list(ROWS) else []
+    chosen += ["--set", *overrides] if overrides else []
     return shlex.join(["python", "bench/ablations.py", *chosen])
 
 
@@ -267,7 +267,8 @@ def main() -> None:
         sweep(seeds, names, arguments.set, place, board, arguments.jobs)
     shown = [row for row in ROWS if row in rows or len(board.scores.get(row, {})) > 1]  # and what earlier calls found
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout
-    write_text(document(board.scores, shown, command_of(arguments), commit.strip()), arguments.out)
+    command = command_of(arguments.seeds, shown, arguments.set)
+    write_text(document(board.scores, shown, command, commit.strip()), arguments.out)
     print(arguments.out.read_text())
 
 

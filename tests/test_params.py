@@ -58,6 +58,7 @@ def test_a_second_round_repeats_the_first_on_pseudo_labels_too(model, changed):
             r"there is no key members\.resnet\.lrr .*mean members\.resnet\.lr\?",
         ),
         (["members.resnet.lr=1"], "there is no key members.resnet.lr with this model, scale and data"),
+        (["absent=x"], "there is no key absent with this model, scale and data"),
         (["modl=nfnet"], "did you mean model?"),
         (["colour=red"], "there is no key colour with this model, scale and data;"),
         (["model=nfnet model"], "'model=nfnet model'"),
@@ -83,6 +84,9 @@ def test_an_unknown_key_or_choice_is_one_sentence(wrong, told):
         ("training.threads=true", "training.threads is True; give a whole number above 0"),
         ("members.nfnet.lr=0", "members.nfnet.lr is 0; give a number above 0"),
         ("members.nfnet.lr=.inf", "members.nfnet.lr is '.inf'; give a number above 0"),
+        ("members.nfnet.epoch_photos=-5", "members.nfnet.epoch_photos is -5; give a whole number above 0"),
+        ("members.nfnet.augment.share=0", "members.nfnet.augment.share is 0; give a number above 0, at most 1"),
+        ("members.nfnet.schedule.ema=1", "members.nfnet.schedule.ema is 1; give a number from 0 to below 1"),
         ("members.nfnet.dropout.rate=x", "members.nfnet.dropout.rate is 'x'; give a number from 0 to 1"),
     ],
 )
@@ -97,9 +101,9 @@ def test_a_number_that_cannot_be_is_refused_before_anything_is_written(wrong, to
 
 def test_a_number_that_cannot_be_is_refused_where_a_stage_reads_it(monkeypatch, tmp_path):
     monkeypatch.setattr(params, "FILE", tmp_path / "params.yaml")
-    params.FILE.write_text("stack: {folds: 1, candidates: [soft_vote]}")  # as `dvc exp run -S` leaves it
+    params.FILE.write_text("seed: 2021\nstack: {folds: 1, candidates: [soft_vote]}")  # as `dvc exp run -S` leaves it
     with pytest.raises(UserError, match=r"stack\.folds is 1"):
-        params.section("stack")
+        params.section("seed")  # whatever stage comes first
 
 
 def test_every_number_with_limits_can_be_set():

@@ -39,6 +39,8 @@ ANY = Number("a number", lambda value: True, whole=False)
 NOT_BELOW_0 = Number("a number, 0 or above", lambda value: value >= 0, whole=False)
 ABOVE_0 = Number("a number above 0", lambda value: value > 0, whole=False)
 SHARE = Number("a number from 0 to 1", lambda value: 0 <= value <= 1, whole=False)
+PART = Number("a number above 0, at most 1", lambda value: 0 < value <= 1, whole=False)
+DECAY = Number("a number from 0 to below 1", lambda value: 0 <= value < 1, whole=False)
 
 NUMBERS = {
     "seed": COUNT,
@@ -49,12 +51,13 @@ NUMBERS = {
     "ingest.most_broken": SHARE,
     "ingest.workers": COUNT,
     "relabel.folds": TWO_OR_MORE,
-    **dict.fromkeys(("relabel.old_mean", "resample.old_mean"), NOT_BELOW_0),
-    **dict.fromkeys(("relabel.oldest", "resample.oldest"), YEARS),
+    "resample.old_mean": NOT_BELOW_0,
+    "resample.oldest": YEARS,
     "fix_labels.margin": ANY,
     **dict.fromkeys(("fix_labels.weight", "fix_labels.most"), SHARE),
     **dict.fromkeys(("pretrain.codes", "pretrain.epochs", "pretrain.batch"), SOME),
-    **dict.fromkeys(("pretrain.share", "pretrain.warmup"), SHARE),
+    "pretrain.share": PART,
+    "pretrain.warmup": SHARE,
     **dict.fromkeys(("pretrain.lr", "pretrain.clip"), ABOVE_0),
     **dict.fromkeys(("pretrain.weight_decay", "pseudo.weight"), NOT_BELOW_0),
     **dict.fromkeys(("training.jobs", "training.workers"), COUNT),
@@ -63,11 +66,16 @@ NUMBERS = {
     **dict.fromkeys(("looks.photos", "looks.outside", "report.worst"), COUNT),
 }
 MEMBER_NUMBERS = {
-    **dict.fromkeys(("batch", "epochs", "dropout.samples", "schedule.accumulate"), SOME),
+    **dict.fromkeys(("batch", "epochs", "epoch_photos", "dropout.samples", "schedule.accumulate"), SOME),
+    **dict.fromkeys(("schedule.freeze", "augment.randaugment"), COUNT),
     **dict.fromkeys(("lr", "old_age", "schedule.clip"), ABOVE_0),
-    **dict.fromkeys(("dropout.rate", "augment.share", "augment.flip", "augment.blur"), SHARE),
-    **dict.fromkeys(("schedule.warmup", "schedule.layer_decay", "schedule.ema", "loss.smoothing"), SHARE),
+    **dict.fromkeys(("dropout.rate", "augment.flip", "augment.blur", "augment.colour", "consistency.threshold"), SHARE),
+    **dict.fromkeys(("schedule.warmup", "schedule.layer_decay", "loss.smoothing"), SHARE),
+    "augment.share": PART,
+    "schedule.ema": DECAY,
     **dict.fromkeys(("schedule.weight_decay", "sampler.temperature", "mix.mixup", "mix.cutmix"), NOT_BELOW_0),
+    **dict.fromkeys(("augment.shift", "augment.rotate", "augment.cutout", "augment.magnitude"), NOT_BELOW_0),
+    **dict.fromkeys(("loss.focal_gamma", "loss.class_weights", "consistency.weight"), NOT_BELOW_0),
 }
 
 
@@ -108,9 +116,11 @@ def _reason(told: str, overrides: list[str], root: Path) -> str:
         return told
     from dvc.utils.serialize import parse_yaml
 
-    groups = [path.name for path in (root / "conf").iterdir() if path.is_dir()]
+    groups = {path.parent.name for path in (root / "conf").glob("*/*.yaml")}
     chosen = [override for override in overrides if override.split("=")[0] in groups]
-    known = [*groups, *(key for key, _ in _items(parse_yaml(compose(chosen, root), "conf")))]
+    if key[1] in groups:
+        return told
+    known = [*sorted(groups), *(key for key, _ in _items(parse_yaml(compose(chosen, root), "conf")))]
     close = get_close_matches(key[1], known, n=1, cutoff=0.8)
     return f"there is no key {key[1]} with this model, scale and data" + (
         f" (did you mean {close[0]}?)" if close else ""
@@ -137,7 +147,7 @@ def section(name: str) -> Any:
     content = load_yaml(str(FILE))
     if name not in content:
         raise UserError(f"{FILE} has no section {name!r}; compose it again with `python -m facemask.params`")
-    check({name: content[name]})
+    check(content)
     return content[name]
 
 
@@ -157,7 +167,10 @@ def check(sections: dict[str, Any]) -> None:
         for key, number in MEMBER_NUMBERS.items()
     }
     for key, value in _items(sections):
-        if key in limits and not isinstance(value, dict) and not limits[key].allows(value):
+        unset = isinstance(value, dict) or (
+            value is None and key.endswith(".epoch_photos")
+        )  # a dict's items come by themselves
+        if key in limits and not unset and not limits[key].allows(value):
             raise UserError(f"{key} is {value!r}; give {limits[key].words}")
 
 

@@ -53,10 +53,11 @@ class Work:
 
 
 def run(overrides: list[str]) -> None:
-    """Print the table. Raises UserError for an unknown override or a tree that cannot be read."""
+    """Print the table. Raises UserError for an override that cannot be or a tree that cannot be read."""
     from dvc.utils.serialize import parse_yaml
 
     config = parse_yaml(params.compose(overrides), "params.yaml")
+    params.check(config)
     photos, origin = expected_photos(config)
     work = planned(config, photos)
     times: dict[str, dict[str, Any]] = {}

@@ -250,7 +250,7 @@ def worst_section(photos: list[Photo]) -> Section:
 def contact_sheet(photos: list[Photo]) -> Picture:
     """The worst photos as a file; the page shows them one by one, with text to copy."""
     if not photos:
-        return Picture("worst_photos", "", lambda: plots.nothing("No photo is called wrongly."), shows_photos=True)
+        return Picture("worst_photos", "", lambda: plots.nothing("No wrongly called photo to show."), shows_photos=True)
     title = "The worst photos first, out-of-fold: the true class → what the stack calls"
     captions = [f"{fill(one.name, 26)}\n{one.true}\n→ {one.called}" for one in photos]
     pixels = [one.pixels for one in photos]

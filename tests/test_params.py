@@ -128,3 +128,10 @@ def test_every_member_that_may_be_chosen_says_how_it_predicts():
     members = set(composed["members"]) - {composed["relabel"]["member"]}
     assert set(composed["views"]) == members
     assert set(composed["inference"]) == members
+
+
+def test_fits_run_as_many_at_a_time_as_is_said_or_as_there_are_cores_for(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 5)
+    assert params.jobs_at_a_time({"jobs": 3, "threads": 4}) == 3
+    assert params.jobs_at_a_time({"jobs": 0, "threads": 2}) == 2
+    assert params.jobs_at_a_time({"jobs": 0, "threads": 8}) == 1

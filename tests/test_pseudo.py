@@ -137,3 +137,22 @@ def test_a_pretrained_backbone_is_made_where_a_trained_member_asks_for_it():
     assert yaml.safe_load(compose([]))["pretrain"]["backbones"] == []
     with pytest.raises(UserError, match="there is no member 'nobody'"):
         compose(["model=nfnet", "members.nfnet.weights=data/pretrained/nobody.safetensors"])
+
+
+def test_a_member_on_written_labels_undoes_a_fix_and_keeps_what_a_pseudo_label_weighs(photos):
+    table = photos.head(2).assign(
+        written_age=pd.array([60, None], dtype="Int16"), written_mask=pd.array([1, None], dtype="Int8")
+    )
+    table["written_gender"] = pd.array([0, None], dtype="Int8")
+    table["mask"], table["gender"] = pd.array([2, 2], dtype="Int8"), pd.array([1, 1], dtype="Int8")
+    table["age"], table["years"] = pd.array([25, 65], dtype="Int16"), np.array([25, np.nan], dtype=np.float32)
+    table["weight"] = np.array([0.3, 0.5], dtype=np.float32)
+    written = targets(table, recipe("three_head", labels="written", years={"gamma": 0.05, "frozen": True}))
+    fixed = targets(table, recipe("three_head", labels="fixed", years={"gamma": 0.05, "frozen": True}))
+    assert written["mask"].tolist() == [1, 2]
+    assert written["gender"].tolist() == [0, 1]
+    np.testing.assert_array_equal(written["years"], [60, np.nan])
+    np.testing.assert_allclose(written["mask_weight"], [1.0, 0.5])
+    assert fixed["mask"].tolist() == [2, 2]
+    np.testing.assert_array_equal(fixed["years"], [25, np.nan])
+    np.testing.assert_allclose(fixed["mask_weight"], [0.3, 0.5])

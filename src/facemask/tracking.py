@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from mlflow.types import ColSpec, DataType, Schema
 from facemask.errors import UserError
 
 if TYPE_CHECKING:  # mirroring runs needs no networks
-    from facemask.serving.guard import App
+    from facemask.serving.guard import App, Predict
 
 EXPERIMENT = "facemask"
 KEY = "facemask.key"
@@ -134,18 +135,31 @@ class ServedEnsemble(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
                 raise BadRequest(str(error), error_code=INVALID_PARAMETER_VALUE) from error
 
 
-def scoring_app(uri: str, seconds: int) -> "App":
-    """MLflow's own scoring server of a model, as an ASGI application; a request may take `seconds`."""
+def scoring_app(uri: str) -> "tuple[App, Predict]":
+    """MLflow's own scoring server of a model, for its state and version, and that server's answer to images.
+
+    The server itself would hold a request six times: as bytes, parsed, and as tables.
+    """
     from mlflow.pyfunc import scoring_server
 
-    os.environ["MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT"] = str(seconds)
+    from facemask.serving.requests import COLUMN, Refused
+
     _use_store(Path(os.environ.get("DVC_ROOT", ".")).resolve())
     try:
         model = mlflow.pyfunc.load_model(uri)
     except MlflowException as error:
         raise UserError(f"{uri} cannot be loaded ({error.message}); run `make repro`, then `make serve`") from error
-    app: App = scoring_server.init(model)
-    return app
+
+    def predict(images: list[str]) -> str:
+        try:
+            table = model.predict(pd.DataFrame({COLUMN: images}, dtype=object))
+        except BadRequest as error:
+            raise Refused(error.message) from error
+        told = StringIO()
+        scoring_server.predictions_to_json(table, told)
+        return told.getvalue()
+
+    return scoring_server.init(model), predict
 
 
 def _uri(root: Path) -> str:

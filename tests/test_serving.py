@@ -81,6 +81,10 @@ def test_a_photo_of_a_request_is_the_photo_that_the_store_holds():
     [
         (b"\xff\xd8\xff a photo as it is", "not JSON"),
         (b"[" * 100_000, "not JSON"),
+        (b'{"":{}},' * 100_000, "not JSON of 1 to 32 images"),
+        (b'{"instances": [' + b"1," * 100_000 + b"1]}", "not JSON of 1 to 32 images"),
+        (json.dumps({"instances": [{"image": "a"}] * 100}).encode(), "100 images in one request"),
+        (b'{"instances": [{"image": "A"}, {"image": "\\ud800"}]}', "image 2 is not base64"),
         (b"[]", "another shape"),
         (b'{"instances": [{"photo": "x"}]}', "another shape"),
         (b'{"instances": [], "dataframe_split": {}}', "another shape"),
@@ -105,6 +109,7 @@ def test_both_shapes_of_a_request_carry_the_same_images():
         (7, "image 2 is no text"),
         ("a photo!", "image 2 is not base64"),
         ("é" * 8, "image 2 is not base64"),
+        ("\ud800", "image 2 is not base64"),
         ("", "image 2: empty"),
         (encoded(b"just a text file\n" * 100), "image 2: not an image"),
         (encoded(jpeg()[:-900]), "image 2: truncated"),

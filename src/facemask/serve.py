@@ -4,12 +4,10 @@ It answers what `mlflow models serve` answers, within limits (facemask.serving.g
 """
 
 import argparse
-import logging
-import socket
 
 from facemask.errors import UserError, one_sentence
-from facemask.serving.connections import QUEUE, server_of
-from facemask.serving.guard import Bucket, Guard, Limits
+from facemask.serving.connections import bound_the_log, listen, server_of
+from facemask.serving.guard import Guard, Limits
 from facemask.tracking import MODEL_URI, scoring_app
 
 HOST = "127.0.0.1"
@@ -36,38 +34,6 @@ def main() -> None:
     host, port = listener.getsockname()[:2]
     print(f"post photos to http://{host}:{port}/invocations (docs/use.md shows how)\nCtrl-C ends", flush=True)
     server.run(sockets=[listener])
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Raises UserError for an address that cannot be had."""
-    try:
-        return socket.create_server((host, port), backlog=QUEUE)
-    except (OSError, OverflowError) as error:
-        raise UserError(f"{host}:{port} cannot be listened on ({error}); give another --port") from error
-
-
-class FewLines(logging.Filter):
-    """Fifty messages, then one in ten seconds: a log must not grow with what a stranger sends."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bucket, self.left_out = Bucket(0.1, 50), 0
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if not self.bucket.take():
-            self.left_out += 1
-            return False
-        if self.left_out:
-            record.msg, self.left_out = f"[{self.left_out} messages left out] {record.msg}", 0
-        return True
-
-
-def bound_the_log() -> None:
-    """All warnings and errors go to the standard error through one filter, MLflow's too."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    few = FewLines()
-    for handler in [*logging.getLogger().handlers, *logging.getLogger("mlflow").handlers]:
-        handler.addFilter(few)
 
 
 if __name__ == "__main__":

@@ -23,11 +23,12 @@ from facemask.sources.tree import Broken
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 JPEG_START, PNG_START = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 SEQUENTIAL_FRAMES = (0xC0, 0xC1)
-START_OF_SCAN, MOST_SCANS = b"\xff\xda", 200  # a progressive JPEG has about ten; each costs a pass over all pixels
+START_OF_SCAN, MOST_SCANS = b"\xff\xda", 64  # a progressive JPEG has about ten; each costs a pass over all pixels
 MOST_ELONGATED = 20  # long side / short side
 # What libjpeg warns of and Pillow decodes all the same, with every pixel in its place.
 HARMLESS = ("extraneous bytes before marker", "Invalid SOS parameters", "Unknown Adobe color transform")
 WHITE = 255
+STRIP = 512  # rows
 ORIENTATION = 0x0112  # EXIF tag
 SIDEWAYS = (5, 6, 7, 8)  # its values that exchange width and height
 
@@ -163,6 +164,15 @@ def _load(image: Image.Image) -> None:
 
 
 def _rgb(image: Image.Image) -> Array:
+    """In strips: copies of all 50 million pixels, in each mode on the way, would be a gigabyte."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, STRIP):
+        bottom = min(top + STRIP, image.height)
+        pixels[top:bottom] = _rgb_of_strip(image.crop((0, top, image.width, bottom)))
+    return pixels
+
+
+def _rgb_of_strip(image: Image.Image) -> Array:
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return _grey16(np.asarray(image))
     if image.mode in ("LA", "PA", "La", "RGBa", "RGBA") or "transparency" in image.info:

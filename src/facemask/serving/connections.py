@@ -5,18 +5,21 @@ connections until the process has no descriptors left.
 """
 
 import asyncio
+import logging
 import resource
 import socket
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from facemask.serving.guard import App
+from facemask.errors import UserError
+from facemask.serving.guard import App, Bucket
 
 MOST_CONNECTIONS = 512
 SECONDS_OF_SILENCE = 10.0  # for a request's headers, between requests, and for a client to take its answer
 ACCEPTED_AT_ONCE = 32  # connections that asyncio takes before it looks at those it has
-READ_AT_ONCE = 2**16  # bytes of a connection, asyncio's own 256 KB let a body of tiny chunks block the others
+READ_AT_ONCE = 2**15  # bytes of a connection; asyncio's own 256 KB are long work for h11 where the chunks are tiny
+LONG, SHORTEST_LINE = 4096, 32  # bytes: of data whose lines are looked at, and of a line on average
 QUEUE = 512  # connections that the kernel holds before they are accepted
 
 
@@ -30,9 +33,18 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         transport.max_size = READ_AT_ONCE  # type: ignore[attr-defined]
         self.since = self.loop.time()
-        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
-            others = [other for other in self.connections if isinstance(other, Connection)]
-            min((one for one in others if one.is_silent() or one.is_sending()), key=lambda one: one.since).abort()
+        most, self.limit_concurrency = self.config.limit_concurrency, None  # uvicorn would refuse whoever comes last
+        if most is not None and len(self.connections) > most:
+            ours = [one for one in self.connections if isinstance(one, Connection)]
+            min((one for one in ours if one.is_silent() or one.is_sending()), key=lambda one: one.since).abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Tiny chunks and requests by the thousand would keep the event loop from everybody else."""
+        is_cut = len(data) > LONG and data.count(b"\r\n") * SHORTEST_LINE > len(data)
+        if is_cut and (self.is_silent() or any(name == b"transfer-encoding" for name, _ in self.headers)):
+            self.abort()
+        else:
+            super().data_received(data)
 
     def on_response_complete(self) -> None:
         self.since = self.loop.time()
@@ -86,3 +98,35 @@ def most_connections() -> int:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, soft // 2)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Raises UserError for an address that cannot be had."""
+    try:
+        return socket.create_server((host, port), backlog=QUEUE)
+    except (OSError, OverflowError) as error:
+        raise UserError(f"{host}:{port} cannot be listened on ({error}); give another --port") from error
+
+
+class FewLines(logging.Filter):
+    """Fifty messages, then one in ten seconds: a log must not grow with what a stranger sends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bucket, self.left_out = Bucket(0.1, 50), 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not self.bucket.take():
+            self.left_out += 1
+            return False
+        if self.left_out:
+            record.msg, self.left_out = f"[{self.left_out} messages left out] {record.msg}", 0
+        return True
+
+
+def bound_the_log() -> None:
+    """All warnings and errors go to the standard error through one filter, MLflow's too."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    few = FewLines()
+    for handler in [*logging.getLogger().handlers, *logging.getLogger("mlflow").handlers]:
+        handler.addFilter(few)

@@ -116,7 +116,7 @@ class Guard:
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         length = headers.get("content-length", str(self.limits.body))  # a body in chunks does not tell
-        body = Body(receive, int(length) if length.isdecimal() else sys.maxsize, self.limits)
+        body = Body(receive, int(length) if length.isdecimal() and len(length) < 20 else sys.maxsize, self.limits)
         try:
             self._check(scope, headers, body.declared)
             await _send(send, 200, {"content-type": JSON}, (await self._answered(body)).encode())
@@ -140,10 +140,6 @@ class Guard:
         if length > self.limits.body:
             raise self._too_large()
         self._check_queue()
-        if not self.bucket.take():
-            raise Answer(
-                429, f"more than {self.limits.rate:g} requests a second; send it again later", **{"retry-after": "1"}
-            )
 
     def _check_queue(self) -> None:
         if self.waiting > self.limits.waiting:
@@ -156,6 +152,12 @@ class Guard:
         try:
             await self._read(body)
             self._check_queue()
+            if not self.bucket.take():  # only whole requests count: who never ends one does not use up the others' rate
+                raise Answer(
+                    429,
+                    f"more than {self.limits.rate:g} requests a second; send it again later",
+                    **{"retry-after": "1"},
+                )
             self.waiting += 1
             try:
                 return await self._by_model(body)

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simplejpeg
@@ -11,13 +11,15 @@ import simplejpeg
 from facemask.labels import Array
 from facemask.photos.decode import decode
 from facemask.photos.store import JPEGS, LENGTH_BYTES, packed
-from facemask.serving.bundle import Stored
 from facemask.sources.tree import Broken
+
+if TYPE_CHECKING:  # a bundle needs torch
+    from facemask.serving.bundle import Stored
 
 COLUMN = "image"
 MOST_PHOTOS = 32  # a request
 LARGEST_PHOTO = 20 * 2**20  # bytes of the file
-MOST_PIXELS = 50_000_000  # of one photo: decoding it takes at most about 0.4 GB
+MOST_PIXELS, MOST_PIXELS_OF_WEBP = 50_000_000, 20_000_000  # of one photo: decoding it takes at most about 0.5 GB
 MOST_PARTS = 10_000  # brackets, quotes and commas of a body
 NOT_BASE64 = "is not base64; send each photo's file in base64, on one line"
 SHAPES = '{"instances": [{"image": "<base64>"}]} or {"dataframe_split": {"columns": ["image"], "data": [["<base64>"]]}}'
@@ -69,19 +71,20 @@ def check(images: Sequence[Any]) -> None:
             raise Refused(f"image {number} is larger than {LARGEST_PHOTO // 2**20} MB; send a smaller photo")
 
 
-def photos_of(images: Sequence[Any], stored: Stored) -> list[Array]:
+def photos_of(images: Sequence[Any], stored: "Stored") -> list[Array]:
     """Decoded as ingest does, each (h, w, 3) uint8 as the store would give it back. Raises Refused, naming the image."""
     check(images)
     return [_photo(image, number, stored) for number, image in enumerate(images, 1)]
 
 
-def _photo(image: str, number: int, stored: Stored) -> Array:
+def _photo(image: str, number: int, stored: "Stored") -> Array:
     try:
         data = base64.b64decode(image, validate=True)
     except ValueError as error:
         raise Refused(f"image {number} {NOT_BASE64}") from error
+    most = MOST_PIXELS_OF_WEBP if data[8:12] == b"WEBP" else MOST_PIXELS  # its decoder holds the picture four times
     try:
-        pixels = decode(data, stored.short_side, min(stored.pixel_limit, MOST_PIXELS)).pixels
+        pixels = decode(data, stored.short_side, min(stored.pixel_limit, most)).pixels
     except Broken as error:
         raise Refused(f"image {number}: {error}") from error
     if stored.kind == JPEGS.decode():

@@ -1,11 +1,13 @@
 """The bundle, the finished ensemble and the requests; tests/test_served.py runs the real servers."""
 
+import io
 import json
 import os
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from serving_world import CORRECTION, MEMBERS, SHORT_SIDE, bomb, encoded, jpeg, write_ensemble
 from stacking_world import member_table, photo_table, truth_of
 
@@ -13,8 +15,9 @@ from facemask.ensemble.choice import fit_ensemble
 from facemask.ensemble.evidence import gather
 from facemask.errors import UserError
 from facemask.labels import CLASSES
-from facemask.photos.decode import decode
+from facemask.photos.decode import STRIP, decode
 from facemask.photos.store import JPEGS, PIXELS
+from facemask.serving import requests
 from facemask.serving.bundle import Stored, columns, open_bundle
 from facemask.serving.final import FinalEnsemble
 from facemask.serving.requests import MOST_PHOTOS, Refused, images_of, photos_of
@@ -126,3 +129,25 @@ def test_a_bad_image_is_named(image, reason):
 def test_a_request_of_too_many_images_is_refused(count):
     with pytest.raises(Refused, match=f"{count} images"):
         photos_of([encoded(jpeg())] * count, STORED)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "RGB", "L", "P", "I;16"])
+def test_a_tall_photo_is_composed_in_strips_as_it_would_be_whole(mode):
+    values = np.random.default_rng(0).integers(0, 256, (STRIP * 2 + 77, 90, 4), np.uint8)
+    image = Image.fromarray(values).convert("RGB" if mode in ("P", "I;16") else mode)
+    image = {"P": image.quantize, "I;16": lambda: Image.fromarray(values[..., 0].astype(np.uint16) << 8)}.get(
+        mode, image.copy
+    )()
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    white = Image.new("RGBA", image.size, "white")
+    white.alpha_composite(image.convert("RGBA") if mode != "I;16" else Image.fromarray(values[..., 0]).convert("RGBA"))
+    assert (decode(file.getvalue(), 90, 10**8).pixels == np.asarray(white.convert("RGB"))).all()
+
+
+def test_a_webp_has_fewer_pixels_because_its_decoder_holds_it_four_times(monkeypatch):
+    monkeypatch.setattr(requests, "MOST_PIXELS_OF_WEBP", 5_000)
+    file = io.BytesIO()
+    Image.new("RGB", (100, 100)).save(file, "WEBP")
+    with pytest.raises(Refused, match="image 2: 100x100 is more than 5000 pixels"):
+        photos_of([encoded(jpeg()), encoded(file.getvalue())], STORED)

@@ -36,7 +36,7 @@ def photos_of(*persons: str, gender: int = 1, age: int = 18) -> pd.DataFrame:
         ("p,,swap,male,me,\n", 2, "swap takes no value"),
         (",,gender,male,me,\n", 2, "person is empty"),
         ("p,,gender,male,me\n", 2, "5 fields"),
-        ("p,,gender,male,me,,\n", 2, "7 fields"),
+        ("p,,gender,male,me,,x\n", 2, "7 fields"),
         ("p,,gender,male,me,\n\nq,,gender,male,me,\np,,gender,male,you,\n", 5, "stands twice, as in line 2"),
         ("p,,gender,male,me,\np,,gender,female,me,\n", 3, "contradicts line 2"),
         ("p,,swap,,me,\np,normal.png,mask,wear,me,\n", 3, "contradicts line 2"),
@@ -53,7 +53,7 @@ def test_bad_lines_are_refused_with_their_number(tmp_path: Path, lines: str, lin
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("text", ["", "person,file\n", "Person,file,attribute,value,by,note\n"])
+@pytest.mark.parametrize("text", ["", "person,file\n", "who,file,attribute,value,by,note\n"])
 def test_another_header_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "labels.csv").write_text(text)
     with pytest.raises(UserError, match="line 1: the header must be person,file"):

@@ -38,7 +38,8 @@ def test_eval_follows_info_csv_and_knows_nothing(tmp_path):
     rows = listing.photos[listing.photos["split"] == "eval"]
     assert list(rows["file"]) == names
     assert rows[["person", "mask", "gender", "age"]].isna().all(axis=None)
-    assert any("1 files of eval/images/" in note for note in listing.notes)
+    strangers = "files of eval/images/ that stand in no line of eval/info.csv"
+    assert listing.passed[strangers] == ["eval/images/stranger.jpg"]
 
 
 def test_the_folder_is_the_person_and_other_endings_are_found(tmp_path):
@@ -94,7 +95,7 @@ def test_a_photo_that_info_csv_lists_and_is_not_there_is_told(tmp_path):
     files = competition(evals=3)
     gone = next(path for path in files if path.startswith("eval/images/"))
     del files[gone]
-    assert dict(listed(tmp_path, files).refused) == {gone: "missing: eval/info.csv lists it"}
+    assert dict(listed(tmp_path, files).refused) == {gone: "missing: eval/info.csv lists it in line 2"}
 
 
 def test_the_layout_may_begin_deeper(tmp_path):

@@ -7,6 +7,7 @@ from facemask.sources import all_age_faces as aaf
 from facemask.sources import folders
 from facemask.sources import medical_masks as medical
 from facemask.sources.key_points import read_points
+from facemask.sources.listing import LISTS
 from facemask.sources.tree import Broken, Entry, open_tree
 
 TYPES = {1: "not_wear", 2: "incorrect", 3: "incorrect", 4: "wear"}
@@ -56,10 +57,13 @@ def test_all_age_faces_notes_image_sets_that_are_not_understood(tmp_path):
     files = all_age_faces()
     sets, other = "All-Age-Faces Dataset/image sets/train.txt", "All-Age-Faces Dataset/read me.txt"
     files |= {sets: "no list\n\n" + files[sets], other: "cite us"}
-    assert aaf.list_photos(tree_of(tmp_path, files)).notes == [
-        "1 lines of image sets are not <name> 0 or <name> 1 and are not used",
-        "1 files are no photos by their names and are not used, such as 'read me.txt'",
-    ]
+    listing = aaf.list_photos(tree_of(tmp_path, files))
+    assert listing.notes == ["1 lines of image sets are not <name> 0 or <name> 1 and are not used"]
+    assert {reason: len(paths) for reason, paths in listing.passed.items()} == {
+        "key points": 4,
+        LISTS: 2,
+        "no photos by their endings or first bytes": 1,
+    }
 
 
 def test_image_sets_that_are_broken_inside_the_zip_cost_the_cross_check_alone(tmp_path):
@@ -162,9 +166,9 @@ def test_folders_takes_any_tree_and_leaves_unknown_what_is_not_said(tmp_path):
     assert photos.loc["one.JPG", ["gender", "age"]].tolist() == [1, 33]
     assert photos["mask"].isna().tolist() == [True, False, True]
     assert photos["gender"].isna().tolist() == [False, True, True]
-    assert "1 files are no photos by their names and are not used, such as 'b/notes.txt'" in listing.notes
+    assert listing.passed == {"no photos by their endings or first bytes": ["b/notes.txt"], LISTS: ["faces.csv"]}
     assert dict(listing.refused) == {
-        "gone.jpg": "missing: the csv lists it",
+        "gone.jpg": "missing: faces.csv lists it in line 4",
         "../x.jpg": "the csv gives a path that leads out of the tree",
     }
 

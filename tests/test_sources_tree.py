@@ -198,4 +198,4 @@ def test_a_photo_is_told_by_its_bytes_where_its_ending_does_not_tell(tmp_path, c
     zipped(tmp_path / "t.zip", photos | named | others, compression)
     for tree in (opened(tmp_path / "folder"), opened(tmp_path / "t.zip")):
         assert set(tree.images()) == {*photos, *named}
-        assert set(tree.others()) == set(others)
+        assert set(tree.entries) == {*photos, *named, *others}

@@ -1,8 +1,10 @@
 """A folder or a zip as files that can be read one by one, and that never lead out of it.
 
-Nothing is unpacked; a folder of zips, as downloads in parts leave it, is one tree. What an operating system strews about
-(`._*`, `Thumbs.db`, `__MACOSX/`) is passed over and counted; what is refused (a link out of the folder, `../` in a zip) is
-listed with its reason.
+Nothing is unpacked; a folder of zips, as downloads in parts leave it, is one tree. Names are in Unicode's composed form
+(NFC), as csv files have them; a Mac writes them decomposed. What an operating system strews about (`._*`, `Thumbs.db`,
+`__MACOSX/`) is passed over and counted; what is refused (a link out of the folder, `../` in a zip) is listed with its reason.
+Followed are symbolic links to folders (and zips) at the top of a folder, which its owner put there, links inside the tree and
+links into DVC's cache.
 """
 
 import os
@@ -13,7 +15,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 from facemask.errors import UserError
 
@@ -27,6 +32,10 @@ PHOTO_HEAD = re.compile(
     rb"|.{4}ftyp(?:avi[fs]|hei[cxms]|hev[cxms]|mif1|msf1)",
     re.DOTALL,
 )
+# A file of DVC's cache (cache.type=symlink). Its name is its content's MD5: nobody can name what he does not know.
+DVC_CACHED = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}")
+MOST_LINKS = 2  # links to folders that are followed one inside the other
+LEFT_BEHIND = "left there by an operating system (._*, Thumbs.db, hidden folders)"
 JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
 LARGEST_FILE = 512 * 2**20  # bytes: no photo is larger, and a zip member that unpacks to more is a bomb
 LOCAL_HEADER = 30  # bytes of a zip member's own header before its name
@@ -60,33 +69,66 @@ class Entry:
 
 @dataclass
 class Tree:
-    """`entries`: posix path inside the tree -> Entry, sorted by path; `refused`: (path, reason)."""
+    """`entries`: posix path inside the tree, in NFC -> Entry, sorted by path; `refused`: (path, reason) of files that are
+    not to be opened; `passed`: reason -> paths of files that are none of its business.
+    """
 
     where: Path
     entries: dict[str, Entry]
     refused: list[tuple[str, str]] = field(default_factory=list)
-    ignored: int = 0
+    passed: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def ignored(self) -> int:
+        return len(self.passed.get(LEFT_BEHIND, []))
+
+    @property
+    def files(self) -> int:
+        """How many files there are, whatever becomes of them."""
+        return len(self.entries) + len(self.refused) + sum(map(len, self.passed.values()))
+
+    def add(self, path: str, entry: Entry, reason: str = "") -> None:
+        """Put a file where it belongs: refused for the `reason`, passed over, or among the entries."""
+        name = normalize("NFC", path)
+        if _is_junk(path):
+            self.passed.setdefault(LEFT_BEHIND, []).append(path)
+        elif any("\ud800" <= letter <= "\udfff" for letter in path):
+            self.refused.append((path.encode(errors="backslashreplace").decode(), "its name is not valid UTF-8"))
+        elif reason:
+            self.refused.append((name, reason))
+        elif name in self.entries:
+            self.refused.append((path, "its name stands more than once, in composed Unicode (NFC); the first is used"))
+        else:
+            self.entries[name] = entry
 
     def beneath(self, prefix: str) -> "Tree":
-        """The part of the tree below `prefix` ("" or "a/b/"), its paths shortened by it."""
+        """The part of the tree below `prefix` ("" or "a/b/"), its paths shortened by it; what is not there is passed over."""
+        outside = [path for path in self.entries if not path.startswith(prefix)]
         return Tree(
             self.where / prefix,
             {path.removeprefix(prefix): entry for path, entry in self.entries.items() if path.startswith(prefix)},
-            [(path.removeprefix(prefix), reason) for path, reason in self.refused if path.startswith(prefix)],
-            self.ignored,
+            [(path.removeprefix(prefix), reason) for path, reason in self.refused],
+            self.passed | ({f"outside of {prefix}": outside} if outside else {}),
         )
 
-    def prefix_of(self, ending: str) -> str | None:
-        """What stands before `ending` in the shallowest path that ends so; None where no path does."""
+    def top(self) -> str:
+        """The folder that holds every file: a zip of a folder is read as that folder."""
+        folders = [path.split("/")[:-1] for path in self.entries]
+        pairs = zip(min(folders, default=[]), max(folders, default=[]), strict=False)
+        return "".join(f"{one}/" for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    def prefixes_of(self, ending: str) -> list[str]:
+        """What stands before `ending` in each path that ends so, the shallowest first."""
         hits = [path for path in self.entries if path == ending or path.endswith("/" + ending)]
-        return min(hits, key=lambda path: (path.count("/"), path)).removesuffix(ending) if hits else None
+        return [path.removesuffix(ending) for path in sorted(hits, key=lambda path: (path.count("/"), path))]
+
+    @cached_property
+    def photos(self) -> list[str]:
+        """Photos by their endings or first bytes."""
+        return [path for path, entry in self.entries.items() if is_photo(entry, path)]
 
     def images(self, prefix: str = "") -> list[str]:
-        return [path for path, entry in self.entries.items() if path.startswith(prefix) and is_photo(entry, path)]
-
-    def others(self) -> list[str]:
-        """What is no photo by its ending or its first bytes."""
-        return [path for path, entry in self.entries.items() if not is_photo(entry, path)]
+        return [path for path in self.photos if path.startswith(prefix)]
 
 
 def is_image_name(path: str) -> bool:
@@ -122,7 +164,7 @@ def open_tree(path: str | Path, key: str) -> Tree:
     place = Path(path)
     if place.is_dir():
         tree = _open_folder(place.resolve())
-        if not tree.images():
+        if not any(is_photo(entry, path) for path, entry in tree.entries.items()):
             _open_parts(tree, key)
     elif zipfile.is_zipfile(place):
         tree = _open_zip(place.resolve(), key)
@@ -180,54 +222,56 @@ def _is_junk(path: str) -> bool:
 
 def _open_folder(root: Path) -> Tree:
     tree = Tree(root, {})
-    for path, item in _walk(root, ""):
-        reason = _reason_to_refuse(root, item)
-        if _is_junk(path):
-            tree.ignored += 1
-        elif _is_not_unicode(path):
-            tree.refused.append((path.encode(errors="backslashreplace").decode(), "its name is not valid UTF-8"))
-        elif reason:
-            tree.refused.append((path, reason))
-        else:
-            tree.entries[path] = Entry(item.path)
+    with os.scandir(root) as items:
+        targets = [Path(os.path.realpath(item.path)) for item in items if item.is_symlink()]
+    parts = [one for one in targets if (one.is_dir() or zipfile.is_zipfile(one)) and not root.is_relative_to(one)]
+    for path, place, reason in _walk(str(root), "", [root, *parts], []):
+        tree.add(path, Entry(place), reason)
     return tree
 
 
 def _open_parts(tree: Tree, key: str) -> None:
-    """Each zip that stands directly in a folder without photos becomes a folder of its name."""
-    for name in [path for path in tree.entries if "/" not in path and path.lower().endswith(".zip")]:
+    """Each zip in a folder without photos becomes a folder of its name."""
+    for name in [path for path in tree.entries if path.lower().endswith(".zip")]:
         path = Path(tree.entries.pop(name).container)
         if not zipfile.is_zipfile(path):
             raise UserError(f"{key}: {path} is not a whole zip; download it again")
         part = _open_zip(path, key)
         tree.entries |= {f"{name}/{inside}": entry for inside, entry in part.entries.items()}
         tree.refused += [(f"{name}/{inside}", reason) for inside, reason in part.refused]
-        tree.ignored += part.ignored
+        for reason, paths in part.passed.items():
+            tree.passed.setdefault(reason, []).extend(f"{name}/{inside}" for inside in paths)
 
 
-def _walk(folder: Path | str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def _walk(folder: str, prefix: str, inside: list[Path], came_by: list[Path]) -> Iterator[tuple[str, str, str]]:
+    """(path in the tree, place on the disk, why it is refused or "") of each file.
+
+    `inside`: real folders (and zips) that links may lead into; `came_by`: those with the links that led here.
+    """
     with os.scandir(folder) as items:
         for item in sorted(items, key=lambda item: item.name):
-            if item.is_dir(follow_symlinks=False):
-                yield from _walk(item.path, f"{prefix}{item.name}/")
+            path, chain, reason = prefix + item.name, came_by, ""
+            if item.is_symlink() and not _is_junk(item.name):
+                chain = [*came_by, Path(os.path.realpath(folder))]
+                reason = _why_not_to_follow(Path(os.path.realpath(item.path)), inside, chain)
+            elif not (item.is_dir(follow_symlinks=False) or item.is_file(follow_symlinks=False)):
+                reason = "not a regular file"
+            if not reason and item.is_dir(follow_symlinks=chain is not came_by):
+                yield from _walk(item.path, f"{path}/", inside, chain)
             else:
-                yield prefix + item.name, item
+                yield path, item.path, reason
 
 
-def _reason_to_refuse(root: Path, item: os.DirEntry[str]) -> str:
-    if item.is_symlink():
-        target = Path(item.path).resolve()
-        if not target.is_relative_to(root):
-            return "a symbolic link that leads out of the tree"
-        if not target.is_file():
-            return "a symbolic link to a folder or to nothing"
-    elif not stat.S_ISREG(item.stat(follow_symlinks=False).st_mode):
-        return "not a regular file"
-    return ""
-
-
-def _is_not_unicode(path: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in path)
+def _why_not_to_follow(target: Path, inside: list[Path], chain: list[Path]) -> str:
+    if not (any(target.is_relative_to(one) for one in inside) or DVC_CACHED.fullmatch(str(target))):
+        return "a symbolic link that leads out of the tree"
+    if target.is_file():
+        return ""
+    if not target.is_dir():
+        return "a symbolic link to nothing that can be read"
+    if any(one.is_relative_to(target) for one in chain):
+        return "a symbolic link to a folder that holds it"
+    return "a symbolic link behind too many others" if len(chain) > MOST_LINKS else ""
 
 
 def _read_file(path: str) -> bytes:
@@ -252,26 +296,21 @@ def _open_zip(path: Path, key: str) -> Tree:
 
 
 def _add_member(tree: Tree, name: str, member: zipfile.ZipInfo) -> None:
-    mode = member.external_attr >> 16
+    is_link = stat.S_ISLNK(member.external_attr >> 16)
+    where = Member(
+        _raw_name(member),
+        member.header_offset,
+        member.compress_size,
+        member.file_size,
+        member.compress_type,
+        member.CRC,
+        bool(member.flag_bits & ENCRYPTED),
+    )
     if not is_inside(name):
         tree.refused.append((name, "its path leads out of the zip"))
-    elif _is_junk(name):
-        tree.ignored += 1
-    elif stat.S_IFMT(mode) == stat.S_IFLNK:
-        tree.refused.append((name, "a symbolic link inside a zip"))
-    elif name in tree.entries:
-        tree.refused.append((name, "stands more than once in the zip; the first is used"))
     else:
-        where = Member(
-            _raw_name(member),
-            member.header_offset,
-            member.compress_size,
-            member.file_size,
-            member.compress_type,
-            member.CRC,
-            bool(member.flag_bits & ENCRYPTED),
-        )
-        tree.entries[name] = Entry(str(tree.where), where)
+        path = "/".join(part for part in name.split("/") if part not in ("", "."))
+        tree.add(path, Entry(str(tree.where), where), "a symbolic link inside a zip" if is_link else "")
 
 
 def _member_name(member: zipfile.ZipInfo) -> str:

@@ -41,14 +41,13 @@ class CsvFile:
         None says nothing. A line that contradicts one before it about the same key is among the faults.
         """
         known: dict[str, tuple[int, dict[str, Any]]] = {}
-        origin: dict[tuple[str, str], int] = {}
         for line, key, values in facts:
-            _, told = known.setdefault(key, (line, {}))
-            for name, value in values.items():
-                if value is not None and told.setdefault(name, value) != value:
-                    self.fault(line, f"{key!r} stands twice: line {origin[key, name]} gives it another {name}")
-                elif value is not None:
-                    origin.setdefault((key, name), line)
+            first, told = known.setdefault(key, (line, {}))
+            clash = [
+                name for name, value in values.items() if value is not None and told.setdefault(name, value) != value
+            ]
+            if clash:
+                self.fault(line, f"{key!r} stands twice, from line {first} on with another {' and '.join(clash)}")
         return known
 
     def check(self) -> None:

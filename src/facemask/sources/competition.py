@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from facemask.csv_files import CsvFile, clean_path, whole_years
+from facemask.csv_files import clean_path, whole_years
 from facemask.errors import UserError
 from facemask.labels import MASK
 from facemask.sources.listing import LISTS, Listing, Names, as_table, gender_code, read_csv, row
@@ -46,8 +46,7 @@ def root_of(tree: Tree, lists: tuple[str, ...] = (TRAIN_LIST, EVAL_LIST)) -> str
     if not roots:
         first = next((prefixes[0] for prefixes in found if prefixes), "")
         lost = next(first + name for name, prefixes in zip(lists, found, strict=True) if first not in prefixes)
-        links = [f" ({path} is {reason})" for path, reason in tree.refused if f"{lost}/".startswith(f"{path}/")]
-        raise UserError(f"{tree.where} has no {lost}{''.join(links)}; {MEND}")
+        raise UserError(f"{tree.where} has no {lost}{tree.links(lost) or tree.links()}; {MEND}")
     if len(roots) > 1 and roots[0].count("/") == roots[1].count("/"):
         raise UserError(f"{tree.where} holds the competition twice, in {roots[0]} and {roots[1]}; set data.root to one")
     return roots[0]
@@ -82,8 +81,8 @@ def _train(tree: Tree, listing: Listing) -> list[dict[str, Any]]:
         elif folder in folders:
             rows += _person(tree, listing, folder, person, folders[folder])
         elif not any(path.startswith(f"{TRAIN_PHOTOS}{folder}/") for path, _ in tree.refused):
-            why = f"{TRAIN_PHOTOS}{folder} has no photos; put them there or take out the line"
-            table.fault(line, why)
+            place = TRAIN_PHOTOS + folder
+            table.fault(line, f"{place} has no photos{tree.links(place)}; put them there or take out the line")
     table.check()
     if not table.rows:
         raise UserError(f"{table.where} lists nobody; download it again")
@@ -125,7 +124,7 @@ def _mask_of(tree: Tree, path: str) -> int | None:
 
 def eval_names(tree: Tree) -> dict[str, int]:
     """The ImageIDs of info.csv -> their lines, in the file's order. Raises UserError that names all lines not understood."""
-    table: CsvFile = read_csv(tree, EVAL_LIST, ("ImageID",))
+    table = read_csv(tree, EVAL_LIST, ("ImageID",))
     names: dict[str, int] = {}
     for line, cells in table.rows:
         name = clean_path(cells["ImageID"])
@@ -142,8 +141,13 @@ def eval_names(tree: Tree) -> dict[str, int]:
 def _eval(tree: Tree, listing: Listing) -> list[dict[str, Any]]:
     on_disk = Names(path for path in tree.entries if path.startswith(EVAL_PHOTOS))
     rows = []
+    lines: dict[str, int] = {}
     for name, line in eval_names(tree).items():
         path = on_disk.find(name, EVAL_PHOTOS)
+        if path and lines.setdefault(path, line) != line:
+            raise UserError(
+                f"{tree.where}/{EVAL_LIST} line {line}: {name!r} is the file of line {lines[path]}; mend that"
+            )
         if not is_inside(name) or "/" in name:
             listing.refuse_line(EVAL_PHOTOS + name, f"the path in {EVAL_LIST} leads out of the tree")
         elif path:
@@ -151,5 +155,8 @@ def _eval(tree: Tree, listing: Listing) -> list[dict[str, Any]]:
         else:
             listing.refuse_line(EVAL_PHOTOS + name, f"missing: {EVAL_LIST} lists it in line {line}")
     if not rows:
-        raise UserError(f"{tree.where}/{EVAL_PHOTOS} has none of the photos that {EVAL_LIST} lists; download it again")
+        links = tree.links(EVAL_PHOTOS[:-1])
+        raise UserError(
+            f"{tree.where}/{EVAL_PHOTOS} has none of the photos that {EVAL_LIST} lists{links}; download it again"
+        )
     return rows

@@ -122,6 +122,11 @@ class Tree:
         hits = [path for path in self.entries if path == ending or path.endswith("/" + ending)]
         return [path.removesuffix(ending) for path in sorted(hits, key=lambda path: (path.count("/"), path))]
 
+    def links(self, path: str = "") -> str:
+        """Words on a symbolic link that was not followed, at or above `path`; "" where there is none."""
+        hits = [one for one in self.refused if f"{path}/".startswith(f"{one[0]}/") or not path]
+        return next((f" ({one} is {reason})" for one, reason in hits if "symbolic link" in reason), "")
+
     @cached_property
     def photos(self) -> list[str]:
         """Photos by their endings or first bytes."""

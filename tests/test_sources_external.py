@@ -189,10 +189,10 @@ def known(listing):
 @pytest.mark.parametrize("prefix", ["", "faces/", "x/y z/"])
 def test_a_tree_some_folders_deep_is_the_tree_itself(tmp_path, prefix, zip_it):
     files = FACES | {
-        "labels.csv": "file,person,mask,gender,age\na.jpg,p1,wear,male,33\nb.jpg,p2,not_wear,female,61.0\n"
+        "labels.csv": "file,person,mask,gender,age\na.jpg,1.0,wear,male,33\nb.jpg,p2,not_wear,female,61.0\n"
     }
     listing = folders.list_photos(tree_of(tmp_path, {prefix + path: text for path, text in files.items()}, zip_it))
-    assert known(listing) == {"a.jpg": ["p1", 0, 0, 33], "b.jpg": ["p2", 2, 1, 61], "c.jpg": ["c", -1, -1, -1]}
+    assert known(listing) == {"a.jpg": ["1", 0, 0, 33], "b.jpg": ["p2", 2, 1, 61], "c.jpg": ["c", -1, -1, -1]}
     assert list(listing.photos["path"]) == list(FACES)
 
 

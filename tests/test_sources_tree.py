@@ -48,6 +48,8 @@ def test_no_link_leads_out_of_a_folder(tmp_path):
     (root / "loop").symlink_to(root)
     (root / "nowhere.jpg").symlink_to(root / "gone.jpg")
     (root / "inside.jpg").symlink_to(root / "a.jpg")
+    os.mkfifo(tmp_path / "endless.zip")
+    (root / "endless.zip").symlink_to(tmp_path / "endless.zip")
     os.mkfifo(root / "pipe.jpg")
     tree = opened(root)
     assert sorted(tree.entries) == ["a.jpg", "inside.jpg"]
@@ -57,6 +59,7 @@ def test_no_link_leads_out_of_a_folder(tmp_path):
     assert "a symbolic link to a folder" in reasons["loop"]
     assert "to nothing" in reasons["nowhere.jpg"]
     assert reasons["pipe.jpg"] == "not a regular file"
+    assert "to nothing that can be read" in reasons["endless.zip"]
 
 
 def test_links_of_the_roots_own_parts_and_inside_the_tree_are_followed_and_never_in_a_circle(tmp_path):
@@ -79,6 +82,15 @@ def test_links_of_the_roots_own_parts_and_inside_the_tree_are_followed_and_never
     assert {path for path, reason in reasons.items() if "holds it" in reason} == circles
     assert {path for path in reasons.keys() - circles} == {"c/out", "c/same/p/out", "train/in/out", "train/p/out"}
     assert all("leads out" in reasons[path] for path in reasons.keys() - circles)
+
+
+def test_a_zip_of_a_part_on_a_data_disk_is_read(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "tree").mkdir()
+    zipped(tmp_path / "disk/1.zip", {"a.jpg": b"one"})
+    (tmp_path / "tree/part.zip").symlink_to(tmp_path / "disk/1.zip")
+    tree = opened(tmp_path / "tree")
+    assert read(tree.entries["part.zip/a.jpg"]) == b"one"
 
 
 def test_many_links_into_each_other_end(tmp_path):

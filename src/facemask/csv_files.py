@@ -15,7 +15,7 @@ SEPARATORS = ",;\t"
 SHOWN = 20  # bad lines that one message names
 OLDEST = 120  # years
 BLANK = ("", "nan", "<na>")  # how an empty cell is written
-SEPARATOR_LINE = re.compile(r"sep=[,;\t](?=[\r\n])", re.IGNORECASE)  # Excel's own first line
+SEPARATOR_LINE = re.compile(r"\Asep=[,;\t](?=[\r\n])", re.IGNORECASE)  # Excel's own first line
 
 
 class NoColumn(UserError):

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from facemask.csv_files import CsvFile, NoColumn, clean_path, is_blank, whole_years
+from facemask.csv_files import CsvFile, NoColumn, clean_path, is_blank, whole_number, whole_years
 from facemask.errors import UserError
 from facemask.labels import GENDER, MASK
 from facemask.sources.listing import LISTS, Listing, Names, as_table, gender_code, mask_code, read_csv, row
@@ -78,8 +78,10 @@ def _lists(tree: Tree, listing: Listing) -> dict[str, CsvFile]:
 
 def _known(tree: Tree, lists: dict[str, CsvFile], listing: Listing) -> dict[str, dict[str, Any]]:
     """Photo -> what the lists say of it. What several contradict each other on is unknown, and noted."""
-    names, photos = Names(tree.entries), set(tree.images())
     known: dict[str, dict[str, Any]] = {}
+    if not lists:
+        return known
+    names, photos = Names(tree.entries), set(tree.images())
     for path, table in lists.items():
         folder = path[: path.rfind("/") + 1]
         facts = [(line, _path(names, folder, cells["file"]), _values(table, line, cells)) for line, cells in table.rows]
@@ -110,7 +112,8 @@ def _values(table: CsvFile, line: int, cells: dict[str, str]) -> dict[str, Any]:
     """What a line says; what it cannot mean is among the table's faults."""
     if is_blank(cells["file"]):
         table.fault(line, "file is empty")
-    values: dict[str, Any] = {"person": cells.get("person", "").strip() or None}
+    person = whole_number(cells.get("person", ""))
+    values: dict[str, Any] = {"person": None if is_blank(person) else person}
     for name, reader in READERS.items():
         text = cells.get(name, "").strip()
         values[name] = None if is_blank(text) else reader(text)

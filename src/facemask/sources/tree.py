@@ -12,7 +12,6 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
 from facemask.errors import UserError
+from facemask.sources.walk import files_below, is_junk
 
 PHOTO_NAME = re.compile(r".*\.(jpe?g|jpe|jfif|mpo|png|webp|bmp|gif|tiff?|avif|hei[cf])", re.DOTALL | re.IGNORECASE)
 # Endings that are not worth a look inside.
@@ -32,11 +32,7 @@ PHOTO_HEAD = re.compile(
     rb"|.{4}ftyp(?:avi[fs]|hei[cxms]|hev[cxms]|mif1|msf1)",
     re.DOTALL,
 )
-# A file of DVC's cache (cache.type=symlink). Its name is its content's MD5: nobody can name what he does not know.
-DVC_CACHED = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}")
-MOST_LINKS = 2  # links to folders that are followed one inside the other
 LEFT_BEHIND = "left there by an operating system (._*, Thumbs.db, hidden folders)"
-JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
 LARGEST_FILE = 512 * 2**20  # bytes: no photo is larger, and a zip member that unpacks to more is a bomb
 LOCAL_HEADER = 30  # bytes of a zip member's own header before its name
 UTF8_NAME, ENCRYPTED = 0x800, 0x1  # flag bits of a zip member
@@ -90,9 +86,9 @@ class Tree:
     def add(self, path: str, entry: Entry, reason: str = "") -> None:
         """Put a file where it belongs: refused for the `reason`, passed over, or among the entries."""
         name = normalize("NFC", path)
-        if _is_junk(path):
+        if is_junk(path):
             self.passed.setdefault(LEFT_BEHIND, []).append(path)
-        elif any("\ud800" <= letter <= "\udfff" for letter in path):
+        elif not path.isascii() and any("\ud800" <= letter <= "\udfff" for letter in path):
             self.refused.append((path.encode(errors="backslashreplace").decode(), "its name is not valid UTF-8"))
         elif reason:
             self.refused.append((name, reason))
@@ -112,10 +108,10 @@ class Tree:
         )
 
     def top(self) -> str:
-        """The folder that holds every file: a zip of a folder is read as that folder."""
-        folders = [path.split("/")[:-1] for path in self.entries]
-        pairs = zip(min(folders, default=[]), max(folders, default=[]), strict=False)
-        return "".join(f"{one}/" for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        """The folder ("" or "a/b/") that holds every file: a zip of a folder is read as that folder."""
+        ends = zip(min(self.entries, default=""), max(self.entries, default=""), strict=False)
+        common = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+        return common[: common.rfind("/") + 1]
 
     def prefixes_of(self, ending: str) -> list[str]:
         """What stands before `ending` in each path that ends so, the shallowest first."""
@@ -221,16 +217,9 @@ def is_inside(path: str) -> bool:
     return bool(path) and "\0" not in path and not path.startswith("/") and ".." not in PurePosixPath(path).parts
 
 
-def _is_junk(path: str) -> bool:
-    return any(part.startswith(".") or part.lower() in JUNK for part in path.split("/") if part not in ("..", "."))
-
-
 def _open_folder(root: Path) -> Tree:
     tree = Tree(root, {})
-    with os.scandir(root) as items:
-        targets = [Path(os.path.realpath(item.path)) for item in items if item.is_symlink()]
-    parts = [one for one in targets if (one.is_dir() or zipfile.is_zipfile(one)) and not root.is_relative_to(one)]
-    for path, place, reason in _walk(str(root), "", [root, *parts], []):
+    for path, place, reason in files_below(root):
         tree.add(path, Entry(place), reason)
     return tree
 
@@ -246,37 +235,6 @@ def _open_parts(tree: Tree, key: str) -> None:
         tree.refused += [(f"{name}/{inside}", reason) for inside, reason in part.refused]
         for reason, paths in part.passed.items():
             tree.passed.setdefault(reason, []).extend(f"{name}/{inside}" for inside in paths)
-
-
-def _walk(folder: str, prefix: str, inside: list[Path], came_by: list[Path]) -> Iterator[tuple[str, str, str]]:
-    """(path in the tree, place on the disk, why it is refused or "") of each file.
-
-    `inside`: real folders (and zips) that links may lead into; `came_by`: those with the links that led here.
-    """
-    with os.scandir(folder) as items:
-        for item in sorted(items, key=lambda item: item.name):
-            path, chain, reason = prefix + item.name, came_by, ""
-            if item.is_symlink() and not _is_junk(item.name):
-                chain = [*came_by, Path(os.path.realpath(folder))]
-                reason = _why_not_to_follow(Path(os.path.realpath(item.path)), inside, chain)
-            elif not (item.is_dir(follow_symlinks=False) or item.is_file(follow_symlinks=False)):
-                reason = "not a regular file"
-            if not reason and item.is_dir(follow_symlinks=chain is not came_by):
-                yield from _walk(item.path, f"{path}/", inside, chain)
-            else:
-                yield path, item.path, reason
-
-
-def _why_not_to_follow(target: Path, inside: list[Path], chain: list[Path]) -> str:
-    if not (any(target.is_relative_to(one) for one in inside) or DVC_CACHED.fullmatch(str(target))):
-        return "a symbolic link that leads out of the tree"
-    if target.is_file():
-        return ""
-    if not target.is_dir():
-        return "a symbolic link to nothing that can be read"
-    if any(one.is_relative_to(target) for one in chain):
-        return "a symbolic link to a folder that holds it"
-    return "a symbolic link behind too many others" if len(chain) > MOST_LINKS else ""
 
 
 def _read_file(path: str) -> bytes:

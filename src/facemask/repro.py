@@ -8,13 +8,16 @@ import subprocess
 import sys
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any
 
 from facemask import params
 from facemask.errors import UserError, one_sentence
+from facemask.process_group import start_group
 from facemask.scoring.tables import score_table
 
 DVC = [sys.executable, "-m", "dvc"]
 SCORES = Path("metrics/scores.json")
+CHILDREN: dict[str, Any] = {"stdin": subprocess.DEVNULL}  # a group of their own reads no terminal
 NEXT = (
     "Next: report.html (what is still wrong, and why), `make ui` (runs and curves), "
     "`dvc metrics diff --targets metrics/scores.json` (against the last commit)."
@@ -48,6 +51,17 @@ def check_sources() -> None:
             raise UserError(f"data.{key} is {data[key]}, which does not exist; give the folder or zip of the photos")
 
 
+def warn_of_queue(root: Path) -> None:
+    """Says on stderr where DVC's queue cannot work: in a repository whose path it cannot write into its own config."""
+    if not str(root).isascii():
+        print(
+            f"note: {root} is not written in ASCII alone, so `dvc exp run --queue`, `--run-all` and `--temp` hang or fail"
+            " here (a fault of DVC 3); `make repro` and `dvc exp run` work; for a queue move the repository to a path in"
+            " ASCII, or clone it there",
+            file=sys.stderr,
+        )
+
+
 def check_sizes() -> None:
     """Raises UserError for a member that asks for more pixels than ingest stores."""
     stored = params.section("ingest")["short_side"]
@@ -78,8 +92,7 @@ def _side_by_side(fits: dict[str, list[str]], jobs: int) -> None:
         return  # the closing `dvc repro` runs them one after another
     # In this order the first predictions run beside the last fits.
     stages = [*(fit for own in fits.values() for fit in own), *fits]
-    status = subprocess.run([*DVC, "status", "--json", *stages], capture_output=True, text=True, check=False)
-    stale = {stage for stage in stages if f'"{stage}"' in status.stdout}
+    stale = _stale(stages)
     stale |= {predictions for predictions, own in fits.items() if stale & set(own)}
     done: dict[str, Future[None]] = {}
 
@@ -102,14 +115,29 @@ def _side_by_side(fits: dict[str, list[str]], jobs: int) -> None:
             future.result()
 
 
+def _stale(stages: list[str]) -> set[str]:
+    """Which of the stages DVC would run. Raises UserError where it cannot tell."""
+    command = [*DVC, "status", "--json", *stages]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **CHILDREN)
+    try:
+        if done.returncode == 0:
+            return set(stages) & set(json.loads(done.stdout))
+    except ValueError:
+        pass
+    told = " ".join((done.stderr or done.stdout).split())
+    raise UserError(f"dvc status of the fits failed: {told[-300:] or 'it says nothing'}; mend that and run again")
+
+
 def _dvc(*arguments: str) -> None:
-    if subprocess.run([*DVC, *arguments], check=False).returncode:
+    if subprocess.run([*DVC, *arguments], check=False, **CHILDREN).returncode:
         raise UserError(f"dvc {' '.join(arguments)} failed; its reason stands above")
 
 
 if __name__ == "__main__":
     with one_sentence():
+        warn_of_queue(Path.cwd())
         check_sources()
         check_sizes()
+        CHILDREN["process_group"] = start_group()
         run(sys.argv[1:])
         print(f"\n{score_table(json.loads(SCORES.read_text()), {})}\n\n{NEXT}")

@@ -13,9 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from facemask import licences
 from facemask.errors import UserError, one_sentence
 from facemask.files import write_text
-from facemask.licences import networks
 
 FILE = Path("params.yaml")
 AGAIN = "compose it again with `python -m facemask.params`"
@@ -102,18 +102,31 @@ def _keys(values: dict[str, Any], above: str = "") -> Iterator[str]:
 def section(name: str) -> Any:
     """One top-level section of params.yaml, read as DVC reads it (1e-3 is a number); the file is checked once a process.
 
-    Raises UserError if the file or the section is missing, and for whatever in it cannot be.
+    `~` stands for the home folder. Raises UserError if the file or the section is missing, and for whatever in it cannot be.
     """
+    content = _content()
+    if name not in content:
+        raise UserError(f"{FILE} has no section {name!r}; {AGAIN}")
+    values = copy.deepcopy(content[name])
+    for key in (path.partition(".")[2] for path in PATHS if path.startswith(f"{name}.")):
+        if values.get(key):
+            values[key] = os.path.expanduser(values[key])
+    return values
+
+
+def used_networks() -> list[dict[str, Any]]:
+    """licences.used_networks of params.yaml; nothing of a part of it."""
+    content = _content()
+    return licences.used_networks(content) if {"members", "relabel", "pretrain", "ingest"} <= content.keys() else []
+
+
+def _content() -> dict[str, Any]:
     try:
-        text = FILE.read_text(encoding="utf-8")
+        return _checked(FILE.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{FILE} is missing; run `python -m facemask.params` in the repository's root") from None
     except UnicodeDecodeError:
         raise UserError(f"{FILE} is not UTF-8 text; {AGAIN}") from None
-    content = _checked(text)
-    if name not in content:
-        raise UserError(f"{FILE} has no section {name!r}; {AGAIN}")
-    return copy.deepcopy(content[name])
 
 
 @lru_cache(maxsize=1)
@@ -168,7 +181,7 @@ def check(content: dict[str, Any]) -> None:
     for fault in faults(params):
         raise UserError(fault)
     if not params.data.allow_noncommercial:
-        for network in networks(content):
+        for network in licences.networks(content):
             if not network.commercial:
                 raise network.refusal()
 

@@ -9,9 +9,11 @@ import sys
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 from facemask import params
 from facemask.errors import UserError, one_sentence
+from facemask.licences import FURTHER
 from facemask.process_group import start_group
 from facemask.scoring.tables import score_table
 
@@ -44,11 +46,39 @@ def run(targets: list[str]) -> None:
 
 
 def check_sources() -> None:
-    """Raises UserError for raw data that the parameters name and that is not there; drawn data is made by the pipeline."""
+    """Raises UserError for a file or folder that the parameters name and that is not there, or is something else.
+
+    Drawn data and pre-trained backbones are made by the pipeline.
+    """
     data = params.section("data")
+    if not Path(data["labels"]).is_file():
+        raise UserError(f"data.labels is {data['labels']}, which is no file; give the csv of people's decisions")
     for key in ("root", "all_age_faces", "medical_masks", "folders") if data["name"] != "drawn" else ():
-        if data[key] and not Path(data[key]).exists():
+        place = Path(data[key] or ".")
+        if not place.exists():
             raise UserError(f"data.{key} is {data[key]}, which does not exist; give the folder or zip of the photos")
+        if not place.is_dir() and not is_zipfile(place):
+            raise UserError(f"data.{key} is {data[key]}, which is neither a folder nor a whole zip; download it again")
+    truth = data["truth"] if data["name"] != "drawn" else None
+    if truth and not any((Path(truth) / name).is_file() for name in ("eval.csv", "train.csv")):
+        raise UserError(f"data.truth is {truth}, which holds no eval.csv and no train.csv; give their folder, or null")
+
+
+def check_weights() -> None:
+    """Raises UserError for weights and tokenizers by path that are not there; what they hold, the fits see."""
+    training, tokenizer = params.section("training"), params.section("pretrain")["tokenizer"]
+    named = {"pretrain.tokenizer": tokenizer} if params.section("pretrain")["backbones"] else {}
+    for name in [*params.section("trained"), params.section("relabel")["member"]]:
+        recipe = params.member(name)
+        if recipe["weights"] == "folder":
+            named[f"training.weights_dir (members.{name}.weights is folder)"] = (
+                f"{training['weights_dir']}/{recipe['backbone']}.safetensors"
+            )
+        elif not recipe["weights"].startswith(FURTHER):
+            named[f"members.{name}.weights"] = recipe["weights"]
+    for key, path in named.items():
+        if path.endswith(".safetensors") and not Path(path).is_file():
+            raise UserError(f"{key}: {path} is no file; put it there, or name another")
 
 
 def warn_of_queue(root: Path) -> None:
@@ -137,6 +167,7 @@ if __name__ == "__main__":
     with one_sentence():
         warn_of_queue(Path.cwd())
         check_sources()
+        check_weights()
         check_sizes()
         CHILDREN["process_group"] = start_group()
         run(sys.argv[1:])

@@ -40,7 +40,7 @@ def complaint(fault: Any) -> str:
 def shown(value: Any) -> str:
     """A wrong value as a message repeats it: on one line, and cut."""
     if isinstance(value, int) and abs(value) >= 10**SHOWN:
-        return f"a number of about {int(len(bin(value)) * 0.30103)} digits"
+        return f"a number of about {int(value.bit_length() * 0.30103) + 1} digits"
     text = "null" if value is None else " ".join(repr(value).split())
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 

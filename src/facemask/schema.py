@@ -295,7 +295,7 @@ class Inference(Section):
 class Stack(Section):
     candidates: Candidates
     folds: Annotated[
-        int, whole(3, 1000), told("a whole number from 3 to 1000")
+        int, whole(3, 100), told("a whole number from 3 to 100")
     ]  # a candidate learns on folds of which its own judgement needs two
 
 

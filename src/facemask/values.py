@@ -31,7 +31,7 @@ def number(**bounds: Any) -> Any:
 Count = Annotated[int, whole(0), told("a whole number, 0 or above")]
 Some = Annotated[int, whole(1), told("a whole number above 0")]
 SomeOrNull = Annotated[Annotated[int, whole(1)] | None, told("a whole number above 0, or null")]
-Folds = Annotated[int, whole(2, 1000), told("a whole number from 2 to 1000")]
+Folds = Annotated[int, whole(2, 100), told("a whole number from 2 to 100")]
 Cores = Annotated[int, whole(1, 1024), told("a whole number from 1 to 1024")]
 CoresOr0 = Annotated[int, whole(0, 1024), told("a whole number from 0 to 1024")]
 Years = Annotated[int, whole(60, 120), told("a whole number of years from 60 to 120")]

@@ -36,7 +36,7 @@ def load_pretrained(backbone: nn.Module, name: str, weights: str, folder: str | 
 def read_tensors(path: Path, key: str) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file. Raises UserError, naming the key that leads there, where it is none."""
     if not path.is_file():
-        raise UserError(f"{key}: {path} is not a file that exists; where it is pretrain's, run `dvc repro` for it")
+        raise UserError(f"{key}: {path} does not exist or is no file; where it is pretrain's, run `dvc repro` for it")
     try:
         return load_file(path)
     except SafetensorError as error:

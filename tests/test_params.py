@@ -70,6 +70,7 @@ def test_a_second_round_repeats_the_first_on_pseudo_labels_too(model, changed):
         (["modl=nfnet"], "did you mean model?"),
         (["colour=red"], "there is no key colour with this model, scale and data;"),
         (["model=nfnet model"], "'model=nfnet model'"),
+        (["data.name=사진"], "data.name cannot be read; .* stands in quotes: data.name='사진';"),
     ],
 )
 def test_an_unknown_key_or_choice_is_one_sentence(wrong, told):

@@ -19,8 +19,6 @@ from facemask.files import write_text
 
 FILE = Path("params.yaml")
 AGAIN = "compose it again with `python -m facemask.params`"
-
-
 # Keys whose values are paths: what Hydra's grammar would read otherwise is taken as written.
 PATHS = {f"data.{key}" for key in ("root", "all_age_faces", "medical_masks", "folders", "truth", "labels")}
 PATHS |= {"training.weights_dir", "pretrain.tokenizer"}
@@ -49,7 +47,9 @@ def compose(overrides: list[str], root: Path = Path()) -> str:
     except (HydraException, OmegaConfBaseException, ValueError) as error:  # a number of 5,000 digits is a ValueError
         causes = [str(error), *([str(error.__cause__)] if error.__cause__ else [])]
         reason = _reason(" ".join(" ".join(causes).split()), overrides, root)
-        raise UserError(f"SET={' '.join(overrides)!r}: {reason}; the keys and choices stand in conf/") from error
+        given = " ".join(overrides)
+        given = given if len(given) <= 200 else f"{given[:200]}..."
+        raise UserError(f"SET={given!r}: {reason}; the keys and choices stand in conf/") from error
     text: str = OmegaConf.to_yaml(config)
     check(parsed(text))
     return text
@@ -58,7 +58,9 @@ def compose(overrides: list[str], root: Path = Path()) -> str:
 def quoted(override: str) -> str:
     """The override with a path's value in quotes, which Hydra's grammar asks for around spaces, Hangul, brackets and the like."""
     key, _, value = override.partition("=")
-    is_path = key in PATHS or (re.fullmatch(r"members\.\w+\.weights", key) and value.endswith(".safetensors"))
+    is_path = key.lstrip("+") in PATHS or (
+        re.fullmatch(r"members\.\w+\.weights", key) and value.endswith(".safetensors")
+    )
     if not is_path or value in ("", "null"):
         return override
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
@@ -75,6 +77,11 @@ def _reason(told: str, overrides: list[str], root: Path) -> str:
     if choice:
         group, wrong, right = choice.groups()
         return f"there is no {group}={wrong}; choose from {', '.join(right.split())}"
+    unread = next((one for one in overrides if "=" in one and not _reads(one)), None)
+    if unread:
+        name, _, value = unread.partition("=")
+        written = f"{name}='{value}'" if len(value) <= 200 else f"{name}='...'"
+        return f"{name} cannot be read; a value with other signs than letters and digits stands in quotes: {written}"
     key = re.search(r"Could not override '([^']+)'", told)
     if not key:
         return told
@@ -89,6 +96,18 @@ def _reason(told: str, overrides: list[str], root: Path) -> str:
     return f"there is no key {key[1]} with this model, scale and data" + (
         f" (did you mean {close[0]}?)" if close else ""
     )
+
+
+def _reads(override: str) -> bool:
+    """Whether Hydra's grammar does."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        OverridesParser.create().parse_override(quoted(override))
+    except (HydraException, ValueError):
+        return False
+    return True
 
 
 def _keys(values: dict[str, Any], above: str = "") -> Iterator[str]:

@@ -1,4 +1,6 @@
 import re
+import shlex
+import subprocess
 from pathlib import Path
 from typing import get_args
 
@@ -219,6 +221,16 @@ def test_a_path_is_taken_as_written_quoted_or_not(value, mark):
         value = value.replace("'", "\\'")
     composed = yaml.safe_load(params.compose(["data=competition", f"data.root={mark}{value}{mark}"]))
     assert composed["data"]["root"] == composed["sources"]["competition"] == value.replace("\\'", "'")
+
+
+@pytest.mark.parametrize(
+    "given", ["data.root=/data/사진", "'data.root=/data/archive (1).zip'", "data.root='/data/a b'"]
+)
+def test_make_hands_a_path_on_as_the_docs_write_it(given):
+    printed = subprocess.check_output(["make", "-n", "repro", f"SET=data=competition {given}"], text=True)
+    line = next(line for line in printed.splitlines() if "facemask.params" in line)
+    composed = yaml.safe_load(params.compose(shlex.split(line)[3:]))
+    assert composed["data"]["root"] == given.strip("'").removeprefix("data.root=").strip("'")
 
 
 def test_a_tilde_is_the_home_folder(monkeypatch):

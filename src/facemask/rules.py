@@ -41,7 +41,10 @@ def shown(value: Any) -> str:
     """A wrong value as a message repeats it: on one line, and cut."""
     if isinstance(value, int) and abs(value) >= 10**SHOWN:
         return f"a number of about {int(value.bit_length() * 0.30103) + 1} digits"
-    text = "null" if value is None else " ".join(repr(value).split())
+    try:
+        text = "null" if value is None else " ".join(repr(value).split())
+    except ValueError:  # Python writes out no number of more than 4,300 digits
+        return "too long to be shown"
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 

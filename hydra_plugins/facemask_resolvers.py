@@ -1,4 +1,12 @@
-"""What conf/ may compute: found by Hydra in this folder, under `dvc exp run` and `python -m facemask.params` alike."""
+"""What conf/ may compute: found by Hydra in this folder, under `dvc exp run` and `python -m facemask.params` alike.
+
+Nothing is checked here. Of a value that cannot be, a resolver makes nothing, and facemask.params says what is wrong with it.
+"""
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
@@ -8,12 +16,15 @@ FURTHER = "data/pretrained"  # where stage pretrain@<member> leaves <member>.saf
 ROUNDS = {False: "data/training/photos.parquet", True: "data/training/second.parquet"}  # by: is it a student?
 
 
+MOST_FOLDS = 101  # one more than facemask.schema allows
+
+
 def _given(path: str | None) -> str:
-    return ABSENT if path is None else path
+    return ABSENT if path is None else os.path.expanduser(path)
 
 
 def _range(count: int) -> ListConfig:
-    return OmegaConf.create(list(range(count)))
+    return OmegaConf.create(list(range(min(count, MOST_FOLDS))))
 
 
 def _union(*lists: ListConfig) -> ListConfig:
@@ -26,21 +37,13 @@ def _chosen(group: DictConfig, key: str, usual: list[str]) -> ListConfig:
     return group.get(key) or OmegaConf.create(usual)
 
 
-def _students(members: DictConfig, trained: ListConfig, teachers: ListConfig) -> ListConfig:
+def _students(members: DictConfig, trained: ListConfig) -> ListConfig:
     """The members that learn from pseudo-labels too: those with the source `pseudo`."""
-    students = [name for name in trained if name in members and "pseudo" in members[name].sources]
-    if students and not teachers:
-        raise ValueError(f"members.{students[0]} learns from pseudo-labels, and pseudo.teachers is empty")
-    both = sorted(set(students) & set(teachers))
-    if both:
-        raise ValueError(f"members.{both[0]} is a teacher and learns from pseudo-labels; a teacher must not")
-    return OmegaConf.create(students)
+    return OmegaConf.create([name for name in trained if name in members and "pseudo" in members[name].sources])
 
 
 def _fits(members: DictConfig, trained: ListConfig, folds: ListConfig, students: ListConfig) -> DictConfig:
     """<member>-<fold> -> what that fit reads beside the pixels: its training table and, where they are a file, its weights."""
-    if not isinstance(folds, ListConfig):
-        raise ValueError(f"folds is {folds}; it is a list, made from scale.folds: set scale.folds={folds}")
     fits = {}
     for member in trained:
         weights = members[member].weights if member in members else ""
@@ -60,11 +63,6 @@ def _further(members: DictConfig, trained: ListConfig) -> ListConfig:
         for path in wanted
         if path.startswith(f"{FURTHER}/")
     ]
-    unknown = [name for name in names if name not in members]
-    if unknown:
-        raise ValueError(
-            f"{FURTHER}/{unknown[0]}.safetensors: there is no member {unknown[0]!r} whose backbone it could be"
-        )
     return OmegaConf.create(list(dict.fromkeys(names)))
 
 
@@ -83,13 +81,27 @@ def _made(condition: ListConfig, path: str) -> str:
     return path if condition else ABSENT
 
 
-OmegaConf.register_new_resolver("info", _info, replace=True)
-OmegaConf.register_new_resolver("given", _given, replace=True)
-OmegaConf.register_new_resolver("range", _range, replace=True)
-OmegaConf.register_new_resolver("union", _union, replace=True)
-OmegaConf.register_new_resolver("chosen", _chosen, replace=True)
-OmegaConf.register_new_resolver("students", _students, replace=True)
-OmegaConf.register_new_resolver("fits", _fits, replace=True)
-OmegaConf.register_new_resolver("further", _further, replace=True)
-OmegaConf.register_new_resolver("when", _when, replace=True)
-OmegaConf.register_new_resolver("made", _made, replace=True)
+def _or_nothing(resolver: Callable[..., Any], nothing: list[Any] | dict[str, Any] | str) -> Callable[..., Any]:
+    @wraps(resolver)
+    def resolve(*arguments: Any) -> Any:
+        try:
+            return resolver(*arguments)
+        except (AttributeError, TypeError):  # arguments of another type than the schema's
+            return nothing if isinstance(nothing, str) else OmegaConf.create(nothing)
+
+    return resolve
+
+
+for _name, _resolver, _nothing in (
+    ("info", _info, ABSENT),
+    ("given", _given, ABSENT),
+    ("range", _range, []),
+    ("union", _union, []),
+    ("chosen", _chosen, []),
+    ("students", _students, []),
+    ("fits", _fits, {}),
+    ("further", _further, []),
+    ("when", _when, []),
+    ("made", _made, ABSENT),
+):
+    OmegaConf.register_new_resolver(_name, _or_nothing(_resolver, _nothing), replace=True)

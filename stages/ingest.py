@@ -9,6 +9,7 @@ from typing import Any
 from facemask import params
 from facemask.errors import UserError, one_sentence
 from facemask.files import write_json
+from facemask.licences import LANDMARKS
 from facemask.photos.ingest import Outputs, Settings, counts, ingest, write_empty
 from facemask.photos.landmarks import check_landmarks
 from facemask.photos.masks import choose_overlays
@@ -92,6 +93,9 @@ def main() -> None:
     overlays = choose_overlays(listing.bare, section["masks"], params.section("seed"))
     if overlays:
         check_landmarks()
+        without_points = any(photo not in listing.landmarks for photo in overlays)
+        if without_points and not params.section("data")["allow_noncommercial"]:
+            raise LANDMARKS.refusal()
     settings = Settings(**{field.name: section[field.name] for field in fields(Settings)})
     checkpoints = Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / "ingest"
     table = ingest(listing, overlays, settings, outputs, checkpoints)

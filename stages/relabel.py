@@ -9,7 +9,7 @@ from facemask import params
 from facemask.cleaning.ranking import find_suspects
 from facemask.errors import one_sentence
 from facemask.files import write_csv
-from facemask.folds import person_folds
+from facemask.folds import check_persons, person_folds
 from facemask.nets.model import sized
 from facemask.training.checkpoint import checkpoint_folder, code, fingerprint
 from facemask.training.voters import judge
@@ -26,6 +26,7 @@ def main() -> None:
 
     photos = pd.read_parquet(arguments.photos)
     photos = photos[photos["split"] == "train"].reset_index(drop=True)
+    check_persons(photos)
     photos["fold"] = person_folds(photos, options["folds"], seed, "relabel")
     photos[["written_mask", "written_gender", "written_age"]] = photos[["mask", "gender", "age"]]
     photos["weight"], photos["years"] = 1.0, photos["age"].astype("float32")

@@ -87,6 +87,7 @@ def gather(arguments: argparse.Namespace, photos: pd.DataFrame, pixels: Pixels) 
         truth_eval=truth(arguments.truth / "eval.csv"),
         data=params.section("data")["name"],
         seed=params.section("seed"),
+        networks=params.used_networks(),
     )
 
 

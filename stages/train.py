@@ -9,6 +9,7 @@ import pandas as pd
 from facemask import params
 from facemask.errors import one_sentence
 from facemask.files import replacing, write_csv
+from facemask.folds import check_persons
 from facemask.nets.model import FaceNet, sized
 from facemask.nets.weights import save_tensors
 from facemask.training.checkpoint import checkpoint_folder, code, fingerprint
@@ -28,6 +29,7 @@ def main() -> None:
     seed, training, recipe = params.section("seed"), params.section("training"), sized(params.member(arguments.member))
 
     photos = pd.read_parquet(arguments.photos)
+    check_persons(photos[photos["split"] == "train"])
     rows = learnable(photos, recipe, arguments.fold)
     others = without_labels(photos, recipe) if recipe["consistency"]["weight"] else rows.head(0)
     sources = pd.concat([rows["source"], others["source"]]).unique()

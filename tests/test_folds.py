@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from facemask import params
 from facemask.errors import UserError
-from facemask.folds import person_folds
+from facemask.folds import check_persons, person_folds
 
 
 def photos_of(persons: int) -> pd.DataFrame:
@@ -34,6 +37,19 @@ def test_folds_do_not_depend_on_the_order_of_rows():
     assert folds == dict(zip(again["person"], person_folds(again, 5, 1, "resample"), strict=True))
 
 
-def test_fewer_persons_than_folds_is_refused():
-    with pytest.raises(UserError, match="folds=5"):
-        person_folds(photos_of(3), 5, 1, "resample")
+@pytest.mark.parametrize(("stage", "key"), [("relabel", "relabel"), ("stack", "stack"), ("resample", "scale")])
+def test_fewer_persons_than_folds_is_refused_by_the_key_that_says_how_many(stage, key):
+    with pytest.raises(
+        UserError, match=rf"^{key}\.folds is 5, and there are only 3 persons .* set {key}\.folds=3 or lower"
+    ):
+        person_folds(photos_of(3), 5, 1, stage)
+
+
+def test_every_number_of_folds_is_checked_before_the_first_fit(monkeypatch):
+    monkeypatch.setattr(params, "section", {"scale": {"folds": 3}, "relabel": {"folds": 5}, "stack": {"folds": 6}}.get)
+    check_persons(photos_of(6))
+    for persons, key in ((2, "scale"), (4, "relabel"), (5, "stack")):
+        with pytest.raises(UserError, match=rf"^{key}\.folds is"):
+            check_persons(photos_of(persons))
+    for stage in ("relabel", "train"):
+        assert "check_persons(" in Path(f"stages/{stage}.py").read_text()

@@ -1,13 +1,23 @@
 import re
-import sys
+import shlex
+import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 from learning import ALSO
 
-from facemask import params
+from facemask import licences, params, schema, values
+from facemask.cleaning.fixing import ACTIONS
+from facemask.ensemble.candidates import CANDIDATES
 from facemask.errors import UserError
+from facemask.inference.views import VIEWS
+from facemask.nets.heads import AGE_HEADS
+from facemask.nets.losses import LOSSES
+from facemask.training.optimizer import CLIPPINGS, RATES
+from facemask.training.samplers import SAMPLERS
+from facemask.training.voters import PROTOCOLS
 
 
 def test_params_yaml_is_what_conf_composes():
@@ -62,6 +72,7 @@ def test_a_second_round_repeats_the_first_on_pseudo_labels_too(model, changed):
         (["modl=nfnet"], "did you mean model?"),
         (["colour=red"], "there is no key colour with this model, scale and data;"),
         (["model=nfnet model"], "'model=nfnet model'"),
+        (["data.name=사진"], "data.name cannot be read; .* stands in quotes: data.name='사진';"),
     ],
 )
 def test_an_unknown_key_or_choice_is_one_sentence(wrong, told):
@@ -73,30 +84,105 @@ def test_an_unknown_key_or_choice_is_one_sentence(wrong, told):
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ("stack.folds=2", "stack.folds is 2; give a whole number, 3 or above"),
-        ("relabel.folds=two", "relabel.folds is 'two'; give a whole number, 2 or above"),
-        ("draw.persons=many", "draw.persons is 'many'; give a whole number, 0 or above"),
+        ("stack.folds=2", "stack.folds is 2; give a whole number from 3 to 100"),
+        ("relabel.folds=two", "relabel.folds is 'two'; give a whole number from 2 to 100"),
+        ("scale.folds=1", "scale.folds is 1; give a whole number from 2 to 100"),
+        ("scale.folds=1000000000", "scale.folds is 1000000000; give a whole number from 2 to 100"),
+        ("folds=5", "folds is 5; give a list"),
+        ("draw.persons=many", "draw.persons is 'many'; give a whole number from 20 to 10000"),
         ("fix_labels.margin=abc", "fix_labels.margin is 'abc'; give a number"),
         ("fix_labels.most=2", "fix_labels.most is 2; give a number from 0 to 1"),
         ("resample.old_mean=-1", "resample.old_mean is -1; give a number, 0 or above"),
-        ("resample.oldest=59", "resample.oldest is 59; give a whole number of years, 60 or above"),
-        ("scale.folds=1", "scale.folds is 1; give a whole number, 2 or above"),
-        ("training.threads=true", "training.threads is True; give a whole number above 0"),
+        ("resample.oldest=59", "resample.oldest is 59; give a whole number of years from 60 to 120"),
+        ("training.threads=true", "training.threads is True; give a whole number from 1 to 1024"),
+        ("training.amp=false", 'training.amp is False; give "no" (in quotes), bf16 or fp16'),
+        ("training.device=tpu", "training.device is 'tpu'; give auto, cpu or cuda"),
+        ("ingest.engine=spark", "ingest.engine is 'spark'; give local or ray"),
         ("members.nfnet.lr=0", "members.nfnet.lr is 0; give a number above 0"),
         ("members.nfnet.lr=.inf", "members.nfnet.lr is '.inf'; give a number above 0"),
-        ("members.nfnet.epoch_photos=-5", "members.nfnet.epoch_photos is -5; give a whole number above 0"),
+        ("members.nfnet.lr=nan", "members.nfnet.lr is nan; give a number above 0"),
+        ("members.nfnet.compile=maybe", "members.nfnet.compile is 'maybe'; give true or false"),
+        ("members.nfnet.epoch_photos=-5", "members.nfnet.epoch_photos is -5; give a whole number above 0, or null"),
         ("members.nfnet.augment.share=0", "members.nfnet.augment.share is 0; give a number above 0, at most 1"),
         ("members.nfnet.schedule.ema=1", "members.nfnet.schedule.ema is 1; give a number from 0 to below 1"),
         ("members.nfnet.dropout.rate=x", "members.nfnet.dropout.rate is 'x'; give a number from 0 to 1"),
+        ("members.nfnet.predicts=[]", "members.nfnet.predicts is []; give a list: [joint], or any of mask, gender, age"),
+        ("+members.nfnet.bogus=1", "members.nfnet.bogus: there is no such key here; remove bogus, or see conf/ for what there is"),
+        ("views.nfnet=[plan]", "views.nfnet is ['plan']; give a list of one or more of plain, flip, up,"),
+        ("members.nfnet.weights=x", "members.nfnet.weights is 'x'; give none, package, hub, folder or the full path"),
     ],
-)
-def test_a_number_that_cannot_be_is_refused_before_anything_is_written(wrong, told, monkeypatch, tmp_path):
-    monkeypatch.setattr(params, "FILE", tmp_path / "params.yaml")
-    monkeypatch.setattr(sys, "argv", ["params", wrong])
+)  # fmt: skip
+def test_a_value_that_cannot_be_is_refused_before_anything_is_written(wrong, told):
     with pytest.raises(UserError) as error:
-        params.main()
-    assert str(error.value) == told
-    assert not params.FILE.exists()
+        params.compose([wrong])
+    assert str(error.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (["members.effnet_mask.loss.kind=ordinal"], r"members\.effnet_mask\.loss\.kind is 'ordinal', and predicts is \['mask'\]"),
+        (["members.nfnet.predicts=[joint,age]"], r"members\.nfnet\.predicts is .* give \[joint\], or any of"),
+        (["members.nfnet.age_head=coral"], "members.nfnet.age_head is 'coral', and predicts is"),
+        (["members.nfnet.weights=package"], "members.nfnet.weights is 'package', which is tf_efficientnet_lite0's alone"),
+        (["members.beit_age.size=[32,32]"], r"members\.beit_age\.size is \[32, 32\], and arguments\.img_size is \[64, 48\]"),
+        (["members.nfnet.sampler.shares={pseudo:1}"], "members.nfnet.sampler.shares is .* a share above 0"),
+        (["+members.nfnet.source_augment.folders={crp:1}"], r"nfnet\.source_augment\.folders\.crp: there is no such key"),
+        (["model.members=[effnet_mask]"], "none predicts gender and age"),
+        (["model.members=[nobody]"], "model.members: there is no member 'nobody'"),
+        (["relabel.member=effnet_mask"], "relabel.member is 'effnet_mask', which must predict"),
+        (["members.nfnet.weights=folder"], "members.nfnet.weights is 'folder', and training.weights_dir is null"),
+        (["members.nfnet.weights=data/pretrained/x.safetensors"], "there is no member 'x' whose backbone"),
+        (["members.nfnet.dropout.rate=0", "inference.nfnet.dropout_passes=3"], "dropout_passes is 3, and members"),
+        (["ingest.masks={wear:0,incorrect:0,bare:0}"], "ingest.masks gives every mask the share 0"),
+    ],
+)  # fmt: skip
+def test_a_combination_that_cannot_be_is_one_sentence(wrong, told):
+    with pytest.raises(UserError, match=told):
+        params.compose(wrong)
+
+
+SIZE = "    size:\n    - 64\n    - 48\n    channels_last: true\n    compile"
+
+
+def hand_edited(place: Path, monkeypatch, change) -> str:
+    monkeypatch.setattr(params, "FILE", place / "params.yaml")
+    params.FILE.write_bytes(change(Path("params.yaml").read_text()).encode())
+    with pytest.raises(UserError) as error:
+        params.section("seed")  # whatever stage comes first
+    assert "\n" not in str(error.value)
+    return str(error.value).removeprefix(f"{place}/")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("seed: 2021", "seed: 1" + 399 * "0", "seed is a number of about 400 digits; give a whole number from 0 to"),
+        ("seed: 2021", "seed: 1" + 5000 * "0", "params.yaml cannot be read as YAML"),
+        ("seed: 2021", "seed: 2021\nseed: 2022", "params.yaml cannot be read as YAML (found duplicate key"),
+        ("seed: 2021", "seed: [2021", "params.yaml cannot be read as YAML"),
+        ("seed: 2021", "seed: 2021\ncolour: red", "colour: there is no such key here"),
+        ("seed: 2021\n", "", "params.yaml has no section 'seed'; compose it again"),
+        ("folds:\n- 0\n- 1\n- 2", "folds: abc", "folds is 'abc'; give a list"),
+        ("folds:\n- 0\n- 1\n- 2", "folds: [0, 1]", "folds is [0, 1]; it is a list made from scale.folds"),
+        ("  nfnet:\n    family: nfnet", "  nfnet: null\n  other:\n    family: nfnet", "members.nfnet is null; give the keys"),
+        (SIZE, SIZE.replace("\n    - 64\n    - 48", " [0, 0]"), "members.nfnet.size is [0, 0]; give a height"),
+        (SIZE, SIZE.replace("\n    - 64\n    - 48", " big"), "members.nfnet.size is 'big'; give a height"),
+        (SIZE, SIZE.replace("\n    - 64\n    - 48", " [64]"), "members.nfnet.size is [64]; give a height"),
+        ("training:\n", "training: x\nother:\n", "training is 'x'; give the keys"),
+        ("  threads: 1\n  workers: 0\n  device", "  threads: 1000000000\n  workers: 0\n  device", "training.threads is 1000000000; give a whole number from 1 to 1024"),
+    ],
+)  # fmt: skip
+def test_a_params_file_edited_by_hand_is_checked_by_whatever_reads_it(right, wrong, told, monkeypatch, tmp_path):
+    assert right in Path("params.yaml").read_text()
+    assert hand_edited(tmp_path, monkeypatch, lambda text: text.replace(right, wrong, 1)).startswith(told)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- 1", "\t", "a: *b", "a: &x [*x]", "{", "%YAML 9", "?", "seed: !!python/object:x {}"]
+)
+def test_what_is_no_params_file_is_one_sentence(text, monkeypatch, tmp_path):
+    hand_edited(tmp_path, monkeypatch, lambda _: text)
 
 
 def test_a_number_that_cannot_be_is_refused_where_a_stage_reads_it(monkeypatch, tmp_path):
@@ -106,9 +192,55 @@ def test_a_number_that_cannot_be_is_refused_where_a_stage_reads_it(monkeypatch, 
         params.section("seed")  # whatever stage comes first
 
 
-def test_every_number_with_limits_can_be_set():
-    known = {key for key, _ in params._items(yaml.safe_load(params.compose([])))}
-    assert set(params.NUMBERS) | {f"members.nfnet.{key}" for key in params.MEMBER_NUMBERS} <= known
+def test_the_schemas_choices_are_those_of_the_code_that_reads_them():
+    recipe = {name: field.annotation for name, field in schema.Recipe.model_fields.items()}
+
+    def choices(section, name):
+        return set(get_args(section.model_fields[name].annotation))
+
+    assert set(get_args(values.View)) == set(VIEWS)
+    assert set(get_args(values.Candidate)) == set(CANDIDATES)
+    assert set(get_args(values.Source)) == {*ingest_sources(), "pseudo"}
+    assert choices(schema.Loss, "kind") == {*LOSSES, "soft_f1"}
+    assert choices(schema.Sampler, "kind") == set(SAMPLERS)
+    assert choices(schema.Schedule, "rate") == set(RATES)
+    assert choices(schema.Schedule, "clipping") == set(CLIPPINGS)
+    assert choices(schema.FixLabels, "action") == set(ACTIONS)
+    assert choices(schema.Relabel, "protocol") == set(PROTOCOLS)
+    assert set(get_args(recipe["age_head"])) == set(AGE_HEADS)
+
+
+def ingest_sources() -> list[str]:
+    return [path.stem for path in Path("src/facemask/sources").glob("*.py") if "COMMERCIAL" in path.read_text()]
+
+
+@pytest.mark.parametrize("value", ["/data/사진", "/data/archive (1).zip", "/data/a=b", "/a,b/[c] {d}", "it's", "~x#y"])
+@pytest.mark.parametrize("mark", ["", "'", '"'])
+def test_a_path_is_taken_as_written_quoted_or_not(value, mark):
+    if mark == "'" and "'" in value:
+        value = value.replace("'", "\\'")
+    composed = yaml.safe_load(params.compose(["data=competition", f"data.root={mark}{value}{mark}"]))
+    assert composed["data"]["root"] == composed["sources"]["competition"] == value.replace("\\'", "'")
+
+
+@pytest.mark.parametrize(
+    "given", ["data.root=/data/사진", "'data.root=/data/archive (1).zip'", "data.root='/data/a b'"]
+)
+def test_make_hands_a_path_on_as_the_docs_write_it(given):
+    printed = subprocess.check_output(["make", "-n", "repro", f"SET=data=competition {given}"], text=True)
+    line = next(line for line in printed.splitlines() if "facemask.params" in line)
+    composed = yaml.safe_load(params.compose(shlex.split(line)[3:]))
+    assert composed["data"]["root"] == given.strip("'").removeprefix("data.root=").strip("'")
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    for value in ("~/photos", "'~/photos'"):
+        composed = yaml.safe_load(params.compose(["data=competition", f"data.root={value}"]))
+        assert composed["data"]["root"] == composed["sources"]["competition"] == "/home/someone/photos"
+    assert (
+        yaml.safe_load(params.compose(["data.root=null", "data.name=mine"]))["sources"]["competition"] == "conf/absent"
+    )
 
 
 def test_an_unknown_member_names_those_that_exist():
@@ -135,3 +267,35 @@ def test_fits_run_as_many_at_a_time_as_is_said_or_as_there_are_cores_for(monkeyp
     assert params.jobs_at_a_time({"jobs": 3, "threads": 4}) == 3
     assert params.jobs_at_a_time({"jobs": 0, "threads": 2}) == 2
     assert params.jobs_at_a_time({"jobs": 0, "threads": 8}) == 1
+
+
+def test_every_backbone_that_conf_takes_from_the_hub_has_its_licence_here():
+    scale = yaml.safe_load(params.compose(["scale=full", ALSO]))
+    for backbone in scale["scale"]["backbones"].values():
+        assert backbone["weights"] != "hub" or backbone["name"] in licences.HUB
+    assert all(row["commercial"] for row in licences.used_networks(scale) if row["key"] != "ingest.masks")
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        (["members.nfnet.backbone=convnextv2_base.fcmae", "members.nfnet.weights=hub"], "licence: cc-by-nc-4.0"),
+        (["members.nfnet.weights=own.safetensors"], "licence: not known here"),
+    ],
+)
+def test_weights_that_are_not_cleared_are_refused_unless_allowed(weights, told):
+    with pytest.raises(UserError, match=rf"{told}.* data\.allow_noncommercial=true .* take another backbone"):
+        params.compose(["data=competition", *weights])
+    assert params.compose(["data=competition", "data.allow_noncommercial=true", *weights])
+    assert params.compose(["data=competition", "scale=full"])
+    further = yaml.safe_load(params.compose(["data=competition", "scale=full", "model=pretrained"]))
+    assert "beit_base_patch16_384.in22k_ft_in22k_in1k" in [row["network"] for row in licences.used_networks(further)]
+
+
+def test_a_run_lists_the_landmarks_where_it_may_draw_masks_with_them():
+    def networks(*overrides):
+        return [row["network"] for row in licences.used_networks(yaml.safe_load(params.compose(list(overrides))))]
+
+    assert licences.LANDMARKS.network in networks()
+    assert licences.LANDMARKS.network not in networks("data=competition")
+    assert licences.LANDMARKS.network not in networks("ingest.masks={wear:0,incorrect:0,bare:1}")

@@ -123,6 +123,17 @@ def test_an_experiment_with_one_model_trains_and_stacks_it_alone(clone):
     assert "alone" in succeeds("dvc exp show --csv", clone)
 
 
+def test_a_queued_experiment_runs_the_modules_it_was_queued_with(clone):
+    module = clone / "src/facemask/photos/ingest.py"
+    text = module.read_text()
+    module.write_text(text + '\n\nprint("the queued module ran")\n')
+    succeeds("dvc exp run --queue --name edited -S scale=smoke ingest@folders", clone)
+    module.write_text(text)
+    assert "the queued module ran" in succeeds("dvc exp run --run-all", clone)
+    assert "the queued module ran" not in succeeds("dvc repro --force --single-item ingest@folders", clone)
+    succeeds("dvc exp remove edited", clone)
+
+
 def test_a_missing_tree_is_one_sentence_and_leaves_nothing(clone):
     succeeds("python -m facemask.params scale=smoke data=competition data.root=nowhere", clone)
     done = run(

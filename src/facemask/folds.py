@@ -3,9 +3,31 @@
 import numpy as np
 import pandas as pd
 
+from facemask import params
 from facemask.draws import generator
 from facemask.errors import UserError
 from facemask.labels import Array, age_band
+
+KEYS = {"resample": "scale.folds", "relabel": "relabel.folds", "stack": "stack.folds"}  # by stage: what says how many
+
+
+def check_persons(photos: pd.DataFrame) -> None:
+    """Raises UserError for any of params.yaml's numbers of folds that is more than the photos' persons.
+
+    For the stages that fit networks: the stacker would find out hours later.
+    """
+    persons = photos["person"].nunique()
+    for key in KEYS.values():
+        section, name = key.split(".")
+        count = params.section(section)[name]
+        if count > persons:
+            raise too_many(key, count, persons)
+
+
+def too_many(key: str, count: int, persons: int) -> UserError:
+    return UserError(
+        f"{key} is {count}, and there are only {persons} persons to train with; set {key}={persons} or lower"
+    )
 
 
 def person_folds(photos: pd.DataFrame, count: int, seed: int, stage: str) -> Array:
@@ -15,12 +37,10 @@ def person_folds(photos: pd.DataFrame, count: int, seed: int, stage: str) -> Arr
     persons than folds.
     """
     if count < 2:
-        raise UserError(f"folds={count}: a fold is judged by what was learned on the others; give 2 or more")
+        raise UserError(f"{KEYS[stage]} is {count}; a fold is judged by what was learned on the others: give 2 or more")
     persons = photos.drop_duplicates("person").sort_values("person")
     if len(persons) < count:
-        raise UserError(
-            f"folds={count} needs at least as many persons, and there are {len(persons)}; lower scale.folds"
-        )
+        raise too_many(KEYS[stage], count, len(persons))
     ages = persons["age"].to_numpy(dtype=np.int64)
     # Within a band the age itself orders the deal, so that every fold has its share of 58-year-olds.
     random = generator(seed, stage, "folds").random(len(persons))

@@ -3,86 +3,32 @@
 `python -m facemask.params [group=choice | key=value ...]` composes.
 """
 
-import math
+import copy
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from facemask import licences
 from facemask.errors import UserError, one_sentence
 from facemask.files import write_text
 
 FILE = Path("params.yaml")
-
-
-class Number(NamedTuple):
-    """What a key's value may be, in words and as a test of a finite number."""
-
-    words: str
-    holds: Callable[[float], bool]
-    whole: bool = True
-
-    def allows(self, value: Any) -> bool:
-        is_number = isinstance(value, int if self.whole else int | float) and not isinstance(value, bool)
-        return is_number and math.isfinite(value) and self.holds(value)
-
-
-COUNT = Number("a whole number, 0 or above", lambda value: value >= 0)
-SOME = Number("a whole number above 0", lambda value: value > 0)
-TWO_OR_MORE = Number("a whole number, 2 or above", lambda value: value >= 2)
-THREE_OR_MORE = Number("a whole number, 3 or above", lambda value: value >= 3)
-YEARS = Number("a whole number of years, 60 or above", lambda value: value >= 60)
-ANY = Number("a number", lambda value: True, whole=False)
-NOT_BELOW_0 = Number("a number, 0 or above", lambda value: value >= 0, whole=False)
-ABOVE_0 = Number("a number above 0", lambda value: value > 0, whole=False)
-SHARE = Number("a number from 0 to 1", lambda value: 0 <= value <= 1, whole=False)
-PART = Number("a number above 0, at most 1", lambda value: 0 < value <= 1, whole=False)
-DECAY = Number("a number from 0 to below 1", lambda value: 0 <= value < 1, whole=False)
-
-NUMBERS = {
-    "seed": COUNT,
-    "scale.folds": TWO_OR_MORE,
-    **dict.fromkeys(("draw.persons", "draw.all_age_faces", "draw.medical_masks", "draw.workers"), COUNT),
-    "draw.label_noise": SHARE,
-    **dict.fromkeys(("ingest.short_side", "ingest.pixel_limit", "ingest.memory_budget"), SOME),
-    "ingest.most_broken": SHARE,
-    "ingest.workers": COUNT,
-    "relabel.folds": TWO_OR_MORE,
-    "resample.old_mean": NOT_BELOW_0,
-    "resample.oldest": YEARS,
-    "fix_labels.margin": ANY,
-    **dict.fromkeys(("fix_labels.weight", "fix_labels.most"), SHARE),
-    **dict.fromkeys(("pretrain.codes", "pretrain.epochs", "pretrain.batch"), SOME),
-    "pretrain.share": PART,
-    "pretrain.warmup": SHARE,
-    **dict.fromkeys(("pretrain.lr", "pretrain.clip"), ABOVE_0),
-    **dict.fromkeys(("pretrain.weight_decay", "pseudo.weight"), NOT_BELOW_0),
-    **dict.fromkeys(("training.jobs", "training.workers"), COUNT),
-    "training.threads": SOME,
-    "stack.folds": THREE_OR_MORE,  # a candidate learns on folds of which its own judgement needs two
-    **dict.fromkeys(("looks.photos", "looks.outside", "report.worst"), COUNT),
-}
-MEMBER_NUMBERS = {
-    **dict.fromkeys(("batch", "epochs", "epoch_photos", "dropout.samples", "schedule.accumulate"), SOME),
-    **dict.fromkeys(("schedule.freeze", "augment.randaugment"), COUNT),
-    **dict.fromkeys(("lr", "old_age", "schedule.clip"), ABOVE_0),
-    **dict.fromkeys(("dropout.rate", "augment.flip", "augment.blur", "augment.colour", "consistency.threshold"), SHARE),
-    **dict.fromkeys(("schedule.warmup", "schedule.layer_decay", "loss.smoothing"), SHARE),
-    "augment.share": PART,
-    "schedule.ema": DECAY,
-    **dict.fromkeys(("schedule.weight_decay", "sampler.temperature", "mix.mixup", "mix.cutmix"), NOT_BELOW_0),
-    **dict.fromkeys(("augment.shift", "augment.rotate", "augment.cutout", "augment.magnitude"), NOT_BELOW_0),
-    **dict.fromkeys(("loss.focal_gamma", "loss.class_weights", "consistency.weight"), NOT_BELOW_0),
-}
+AGAIN = "compose it again with `python -m facemask.params`"
+# Keys whose values are paths: what Hydra's grammar would read otherwise is taken as written.
+PATHS = {f"data.{key}" for key in ("root", "all_age_faces", "medical_masks", "folders", "truth", "labels")}
+PATHS |= {"training.weights_dir", "pretrain.tokenizer"}
 
 
 def compose(overrides: list[str], root: Path = Path()) -> str:
     """The YAML text that `dvc exp run -S ...` would write for the same overrides.
 
-    Raises UserError for an unknown group, choice or key.
+    Paths stand as they are, `~` for the home folder. Raises UserError for an unknown group, choice or key, and for a value
+    or a combination that cannot be.
     """
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
@@ -96,13 +42,33 @@ def compose(overrides: list[str], root: Path = Path()) -> str:
     sys.path.pop()
     try:
         with initialize_config_dir(str((root / "conf").resolve()), version_base=None):
-            config = hydra_compose("config", overrides)
+            config = hydra_compose("config", [quoted(one) for one in overrides])
         OmegaConf.resolve(config)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # a number of 5,000 digits is a ValueError
         causes = [str(error), *([str(error.__cause__)] if error.__cause__ else [])]
         reason = _reason(" ".join(" ".join(causes).split()), overrides, root)
-        raise UserError(f"SET={' '.join(overrides)!r}: {reason}; the keys and choices stand in conf/") from error
-    return OmegaConf.to_yaml(config)
+        given = " ".join(overrides)
+        given = given if len(given) <= 200 else f"{given[:200]}..."
+        raise UserError(f"SET={given!r}: {reason}; the keys and choices stand in conf/") from error
+    text: str = OmegaConf.to_yaml(config)
+    check(parsed(text))
+    return text
+
+
+def quoted(override: str) -> str:
+    """The override with a path's value in quotes, which Hydra's grammar asks for around spaces, Hangul, brackets and the like."""
+    key, _, value = override.partition("=")
+    is_path = key.lstrip("+") in PATHS or (
+        re.fullmatch(r"members\.\w+\.weights", key) and value.endswith(".safetensors")
+    )
+    if not is_path or value in ("", "null"):
+        return override
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        value = value[1:-1].replace("\\" + value[0], value[0])
+    if "${" not in value:
+        value = os.path.expanduser(value)
+    mark = '"' if "'" in value and '"' not in value else "'"
+    return f"{key}={mark}{value.replace(mark, chr(92) + mark)}{mark}"
 
 
 def _reason(told: str, overrides: list[str], root: Path) -> str:
@@ -111,44 +77,98 @@ def _reason(told: str, overrides: list[str], root: Path) -> str:
     if choice:
         group, wrong, right = choice.groups()
         return f"there is no {group}={wrong}; choose from {', '.join(right.split())}"
+    unread = next((one for one in overrides if "=" in one and not _reads(one)), None)
+    if unread:
+        name, _, value = unread.partition("=")
+        written = f"{name}='{value}'" if len(value) <= 200 else f"{name}='...'"
+        return f"{name} cannot be read; a value with other signs than letters and digits stands in quotes: {written}"
     key = re.search(r"Could not override '([^']+)'", told)
     if not key:
         return told
-    from dvc.utils.serialize import parse_yaml
-
     groups = {path.parent.name for path in (root / "conf").glob("*/*.yaml")}
     chosen = [override for override in overrides if override.split("=")[0] in groups]
     if key[1] in groups:
         return told
-    known = [*sorted(groups), *(key for key, _ in _items(parse_yaml(compose(chosen, root), "conf")))]
+    known = [*sorted(groups), *_keys(parsed(compose(chosen, root)))]
+    if key[1] in known:
+        return f"{told} (a dictionary's new keys need a plus: +{key[1]}.KEY=VALUE)"
     close = get_close_matches(key[1], known, n=1, cutoff=0.8)
     return f"there is no key {key[1]} with this model, scale and data" + (
         f" (did you mean {close[0]}?)" if close else ""
     )
 
 
-def _items(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted key, value) of everything that can be set."""
+def _reads(override: str) -> bool:
+    """Whether Hydra's grammar does."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        OverridesParser.create().parse_override(quoted(override))
+    except (HydraException, ValueError):
+        return False
+    return True
+
+
+def _keys(values: dict[str, Any], above: str = "") -> Iterator[str]:
+    """The dotted keys of everything that can be set."""
     for key, value in values.items():
-        yield f"{above}{key}", value
+        yield f"{above}{key}"
         if isinstance(value, dict):
-            yield from _items(value, f"{above}{key}.")
+            yield from _keys(value, f"{above}{key}.")
 
 
 def section(name: str) -> Any:
-    """One top-level section of params.yaml, read as DVC reads it (1e-3 is a number).
+    """One top-level section of params.yaml, read as DVC reads it (1e-3 is a number); the file is checked once a process.
 
-    Raises UserError if the file or the section is missing, and for a number that cannot be.
+    `~` stands for the home folder. Raises UserError if the file or the section is missing, and for whatever in it cannot be.
     """
-    from dvc.utils.serialize import load_yaml
-
-    if not FILE.exists():
-        raise UserError(f"{FILE} is missing; run `python -m facemask.params` in the repository's root")
-    content = load_yaml(str(FILE))
+    content = _content()
     if name not in content:
-        raise UserError(f"{FILE} has no section {name!r}; compose it again with `python -m facemask.params`")
+        raise UserError(f"{FILE} has no section {name!r}; {AGAIN}")
+    values = copy.deepcopy(content[name])
+    for key in (path.partition(".")[2] for path in PATHS if path.startswith(f"{name}.")):
+        if values.get(key):
+            values[key] = os.path.expanduser(values[key])
+    return values
+
+
+def used_networks() -> list[dict[str, Any]]:
+    """licences.used_networks of params.yaml; nothing of a part of it."""
+    content = _content()
+    return licences.used_networks(content) if {"members", "relabel", "pretrain", "ingest"} <= content.keys() else []
+
+
+def _content() -> dict[str, Any]:
+    try:
+        return _checked(FILE.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{FILE} is missing; run `python -m facemask.params` in the repository's root") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{FILE} is not UTF-8 text; {AGAIN}") from None
+
+
+@lru_cache(maxsize=1)
+def _checked(text: str) -> dict[str, Any]:
+    content = parsed(text)
     check(content)
-    return content[name]
+    return content
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """YAML as DVC reads it. Raises UserError for what is none, a key that stands twice among it."""
+    from dvc.utils.serialize import ParseError, parse_yaml
+
+    try:
+        content = parse_yaml(text, str(FILE))
+    except (ParseError, ValueError, RecursionError) as error:
+        told = str(error.__cause__ or error)
+        place = re.search(r"(?s)(found duplicate key \S+|[^\n]*)\n\s*in \"[^\"]*\", (line \d+)[^\n]*(?!.*in \")", told)
+        words = f"{place[1].strip()}, {place[2]}" if place else " ".join(told.split())[:120]
+        raise UserError(f"{FILE} cannot be read as YAML ({words}); {AGAIN}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{FILE} holds no sections; {AGAIN}")
+    return content
 
 
 def member(name: str) -> Any:
@@ -159,19 +179,30 @@ def member(name: str) -> Any:
     return members[name]
 
 
-def check(sections: dict[str, Any]) -> None:
-    """Raises UserError, naming the key, for a number that cannot be."""
-    limits = NUMBERS | {
-        f"members.{name}.{key}": number
-        for name in sections.get("members", {})
-        for key, number in MEMBER_NUMBERS.items()
-    }
-    for key, value in _items(sections):
-        unset = isinstance(value, dict) or (
-            value is None and key.endswith(".epoch_photos")
-        )  # a dict's items come by themselves
-        if key in limits and not unset and not limits[key].allows(value):
-            raise UserError(f"{key} is {value!r}; give {limits[key].words}")
+def check(content: dict[str, Any]) -> None:
+    """Raises UserError, with the key, its value and what is allowed, for whatever cannot be.
+
+    Of a part of params.yaml, as small tests write it, the values are checked and not what fits together.
+    """
+    from pydantic import ValidationError
+
+    from facemask.rules import complaint, faults
+    from facemask.schema import Params
+
+    is_whole = content.keys() >= Params.model_fields.keys()
+    try:
+        params = Params.model_validate(content)
+    except ValidationError as error:
+        told = [fault for fault in error.errors(include_url=False) if is_whole or fault["type"] != "missing"]
+        if told:
+            raise UserError(complaint(told[0])) from None
+        return
+    for fault in faults(params):
+        raise UserError(fault)
+    if not params.data.allow_noncommercial:
+        for network in licences.networks(content):
+            if not network.commercial:
+                raise network.refusal()
 
 
 def jobs_at_a_time(training: dict[str, Any]) -> int:
@@ -179,14 +210,6 @@ def jobs_at_a_time(training: dict[str, Any]) -> int:
     return int(training["jobs"] or max(1, (os.cpu_count() or 1) // training["threads"]))
 
 
-def main() -> None:
-    from dvc.utils.serialize import parse_yaml
-
-    text = compose(sys.argv[1:])
-    check(parse_yaml(text, str(FILE)))
-    write_text(text, FILE)
-
-
 if __name__ == "__main__":
     with one_sentence():
-        main()
+        write_text(compose(sys.argv[1:]), FILE)

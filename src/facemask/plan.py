@@ -54,10 +54,7 @@ class Work:
 
 def run(overrides: list[str]) -> None:
     """Print the table. Raises UserError for an override that cannot be or a tree that cannot be read."""
-    from dvc.utils.serialize import parse_yaml
-
-    config = parse_yaml(params.compose(overrides), "params.yaml")
-    params.check(config)
+    config = params.parsed(params.compose(overrides))
     photos, origin = expected_photos(config)
     work = planned(config, photos)
     times: dict[str, dict[str, Any]] = {}
@@ -97,8 +94,6 @@ def planned(config: dict[str, Any], photos: pd.DataFrame) -> list[Work]:
     competition_photos = photos[photos["source"] == "competition"]
     train = int((competition_photos["split"] == "train").sum())
     evaluated = int((competition_photos["split"] == "eval").sum())
-    if relabel["member"] not in members:
-        raise UserError(f"relabel.member={relabel['member']!r} does not exist; choose from {', '.join(members)}")
     voter = members[relabel["member"]]
     share = 1 / relabel["folds"] if relabel["protocol"] == "alone" else 1 - 1 / relabel["folds"]
     learned = voter["epoch_photos"] or round(train * share)
@@ -112,8 +107,6 @@ def planned(config: dict[str, Any], photos: pd.DataFrame) -> list[Work]:
         backbone = members[name]["backbone"]
         work.append(Work(f"pretrain {name}", backbone, 1, drawn, options["epochs"], options["batch"]))
     for name in config["trained"]:
-        if name not in members:
-            raise UserError(f"there is no member {name!r}; choose from {', '.join(members)}")
         recipe = members[name]
         drawn = recipe["epoch_photos"] or len(learnable(photos, recipe, 0))
         if not recipe["epoch_photos"] and name in config["students"]:

@@ -8,13 +8,18 @@ import subprocess
 import sys
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
 
 from facemask import params
 from facemask.errors import UserError, one_sentence
+from facemask.licences import FURTHER
+from facemask.process_group import start_group
 from facemask.scoring.tables import score_table
 
 DVC = [sys.executable, "-m", "dvc"]
 SCORES = Path("metrics/scores.json")
+CHILDREN: dict[str, Any] = {"stdin": subprocess.DEVNULL}  # a group of their own reads no terminal
 NEXT = (
     "Next: report.html (what is still wrong, and why), `make ui` (runs and curves), "
     "`dvc metrics diff --targets metrics/scores.json` (against the last commit)."
@@ -41,11 +46,50 @@ def run(targets: list[str]) -> None:
 
 
 def check_sources() -> None:
-    """Raises UserError for raw data that the parameters name and that is not there; drawn data is made by the pipeline."""
+    """Raises UserError for a file or folder that the parameters name and that is not there, or is something else.
+
+    Drawn data and pre-trained backbones are made by the pipeline.
+    """
     data = params.section("data")
+    if not Path(data["labels"]).is_file():
+        raise UserError(f"data.labels is {data['labels']}, which is no file; give the csv of people's decisions")
     for key in ("root", "all_age_faces", "medical_masks", "folders") if data["name"] != "drawn" else ():
-        if data[key] and not Path(data[key]).exists():
+        place = Path(data[key] or ".")
+        if not place.exists():
             raise UserError(f"data.{key} is {data[key]}, which does not exist; give the folder or zip of the photos")
+        if not place.is_dir() and not is_zipfile(place):
+            raise UserError(f"data.{key} is {data[key]}, which is neither a folder nor a whole zip; download it again")
+    truth = data["truth"] if data["name"] != "drawn" else None
+    if truth and not any((Path(truth) / name).is_file() for name in ("eval.csv", "train.csv")):
+        raise UserError(f"data.truth is {truth}, which holds no eval.csv and no train.csv; give their folder, or null")
+
+
+def check_weights() -> None:
+    """Raises UserError for weights and tokenizers by path that are not there; what they hold, the fits see."""
+    training, tokenizer = params.section("training"), params.section("pretrain")["tokenizer"]
+    named = {"pretrain.tokenizer": tokenizer} if params.section("pretrain")["backbones"] else {}
+    for name in [*params.section("trained"), params.section("relabel")["member"]]:
+        recipe = params.member(name)
+        if recipe["weights"] == "folder":
+            named[f"training.weights_dir (members.{name}.weights is folder)"] = (
+                f"{training['weights_dir']}/{recipe['backbone']}.safetensors"
+            )
+        elif not recipe["weights"].startswith(FURTHER):
+            named[f"members.{name}.weights"] = recipe["weights"]
+    for key, path in named.items():
+        if path.endswith(".safetensors") and not Path(path).is_file():
+            raise UserError(f"{key}: {path} is no file; put it there, or name another")
+
+
+def warn_of_queue(root: Path) -> None:
+    """Says on stderr where DVC's queue cannot work: in a repository whose path it cannot write into its own config."""
+    if not str(root).isascii():
+        print(
+            f"note: {root} is not written in ASCII alone, so `dvc exp run --queue`, `--run-all` and `--temp` hang or fail"
+            " here (a fault of DVC 3); `make repro` and `dvc exp run` work; for a queue move the repository to a path in"
+            " ASCII, or clone it there",
+            file=sys.stderr,
+        )
 
 
 def check_sizes() -> None:
@@ -78,8 +122,7 @@ def _side_by_side(fits: dict[str, list[str]], jobs: int) -> None:
         return  # the closing `dvc repro` runs them one after another
     # In this order the first predictions run beside the last fits.
     stages = [*(fit for own in fits.values() for fit in own), *fits]
-    status = subprocess.run([*DVC, "status", "--json", *stages], capture_output=True, text=True, check=False)
-    stale = {stage for stage in stages if f'"{stage}"' in status.stdout}
+    stale = _stale(stages)
     stale |= {predictions for predictions, own in fits.items() if stale & set(own)}
     done: dict[str, Future[None]] = {}
 
@@ -102,14 +145,30 @@ def _side_by_side(fits: dict[str, list[str]], jobs: int) -> None:
             future.result()
 
 
+def _stale(stages: list[str]) -> set[str]:
+    """Which of the stages DVC would run. Raises UserError where it cannot tell."""
+    command = [*DVC, "status", "--json", *stages]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **CHILDREN)
+    try:
+        if done.returncode == 0:
+            return set(stages) & set(json.loads(done.stdout))
+    except ValueError:
+        pass
+    told = " ".join((done.stderr or done.stdout).split())
+    raise UserError(f"dvc status of the fits failed: {told[-300:] or 'it says nothing'}; mend that and run again")
+
+
 def _dvc(*arguments: str) -> None:
-    if subprocess.run([*DVC, *arguments], check=False).returncode:
+    if subprocess.run([*DVC, *arguments], check=False, **CHILDREN).returncode:
         raise UserError(f"dvc {' '.join(arguments)} failed; its reason stands above")
 
 
 if __name__ == "__main__":
     with one_sentence():
+        warn_of_queue(Path.cwd())
         check_sources()
+        check_weights()
         check_sizes()
+        CHILDREN["process_group"] = start_group()
         run(sys.argv[1:])
         print(f"\n{score_table(json.loads(SCORES.read_text()), {})}\n\n{NEXT}")

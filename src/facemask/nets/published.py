@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from timm.layers import resample_abs_pos_embed
 from timm.models.beit import Beit
 from torch import Tensor, nn
 
 from facemask.errors import UserError
+from facemask.nets.weights import read_tensors
 
 DVAE_STRIDE = 8  # pixels of DALL-E's input a token stands for
 DVAE_MARGIN = 0.1  # its pixels lie within 0.1 .. 0.9
@@ -25,11 +25,7 @@ def published_tokenizer(path: Path, grid: tuple[int, int]) -> tuple[nn.Module, i
     path: a safetensors file of the tokenizer's state dict under its published names. Raises UserError where it is missing
     or holds something else.
     """
-    if not path.exists():
-        raise UserError(
-            f"pretrain.tokenizer: {path} does not exist; give a published tokenizer as safetensors, or kmeans"
-        )
-    state = {name: tensor.float() for name, tensor in load_file(path).items()}
+    state = {name: tensor.float() for name, tensor in read_tensors(path, "pretrain.tokenizer").items()}
     made = next((make for key, make in TOKENIZERS.items() if key in state), None)
     if made is None:
         raise UserError(

@@ -11,8 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from facemask.errors import UserError
-
-PACKAGED = "tf_efficientnet_lite0"
+from facemask.licences import PACKAGED
 
 
 def load_pretrained(backbone: nn.Module, name: str, weights: str, folder: str | None) -> None:
@@ -27,13 +26,23 @@ def load_pretrained(backbone: nn.Module, name: str, weights: str, folder: str | 
         path = Path(folder or "") / f"{name}.safetensors"
         if folder is None or not path.exists():
             raise unreachable(name, f"are not in training.weights_dir: {path} does not exist")
-        _load(backbone, load_file(path), name)
+        _load(backbone, read_tensors(path, "training.weights_dir"), name)
     elif weights.endswith(".safetensors"):
-        if not Path(weights).exists():
-            raise UserError(f"weights={weights} does not exist; where it is pretrain's, run `dvc repro` for it")
-        _load(backbone, load_file(weights), name)
+        _load(backbone, read_tensors(Path(weights), "weights"), name)
     elif weights not in ("none", "hub"):
         raise UserError(f"weights={weights!r} is unknown; choose none, package, hub, folder or a .safetensors file")
+
+
+def read_tensors(path: Path, key: str) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file. Raises UserError, naming the key that leads there, where it is none."""
+    if not path.is_file():
+        raise UserError(f"{key}: {path} does not exist or is no file; where it is pretrain's, run `dvc repro` for it")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise UserError(
+            f"{key}: {path} is not a whole safetensors file ({error}); download or make it again"
+        ) from error
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:

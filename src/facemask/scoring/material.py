@@ -1,6 +1,6 @@
 """What the report is made from, derived once from the pipeline's tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,8 @@ class Material:
     score (data/ensemble/choice.csv); summary, board: metrics/stack.json and scores.json; curves: member, fold, epoch, loss;
     changes: what fix_labels changed; colours: name of the clothes' colour by photo; looks, outside: what the stage looks made;
     sources: name -> metrics/ingest/<name>.json; medical_types: TYPE -> mask as ingested; second_round: None
-    without pseudo-labels; truth_*: None where it is not known; data: the name of the choice in conf/data.
+    without pseudo-labels; truth_*: None where it is not known; data: the name of the choice in conf/data;
+    networks: licences.used_networks.
     """
 
     photos: pd.DataFrame
@@ -45,6 +46,7 @@ class Material:
     truth_eval: pd.DataFrame | None
     data: str
     seed: int
+    networks: Sequence[Mapping[str, Any]] = ()
 
     def train(self) -> pd.DataFrame:
         """Train photos that were not dropped."""

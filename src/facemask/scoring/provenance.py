@@ -1,6 +1,6 @@
 """What the run was made from: photos by source, drawn masks, licences and citations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -19,8 +19,10 @@ def masks_by_source(photos: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(records, columns=["source", "photos", *MASK, "drawn"])
 
 
-def source_section(sources: Mapping[str, Mapping[str, Any]], photos: pd.DataFrame) -> Section:
-    """sources: name -> metrics/ingest/<name>.json. A source that was not given has no photos and is left out."""
+def source_section(
+    sources: Mapping[str, Mapping[str, Any]], photos: pd.DataFrame, networks: Sequence[Mapping[str, Any]] = ()
+) -> Section:
+    """sources: name -> metrics/ingest/<name>.json; networks: licences.used_networks. A source without photos is left out."""
     used = pd.DataFrame([{"source": name, **facts} for name, facts in sources.items() if facts["photos"]])
     masks = masks_by_source(photos)
     drawn = masks[masks["drawn"] > 0]
@@ -37,6 +39,13 @@ def source_section(sources: Mapping[str, Mapping[str, Any]], photos: pd.DataFram
         "source": ("source", ""), "photos": ("photos", "d"), "persons": ("persons", "d"), "quarantined": ("quarantined", "d"),
         "licence": ("licence", ""), "citation": ("citation", ""),
     }))  # fmt: skip
+    if networks:
+        refused = [row["network"] for row in networks if not row["commercial"]]
+        section.text.append(f"Weights not cleared for commercial use: {listed(refused)}.")
+        weights = pd.DataFrame(list(networks))
+        section.tables.append(table("Weights that others learned, and their licences", weights, {
+            "network": ("weights", ""), "key": ("named by", ""), "licence": ("licence", ""),
+        }))  # fmt: skip
     section.tables.append(table("Labelled photos by mask", masks, {
         "source": ("source", ""), "photos": ("photos", "d"), **{word: (word, "d") for word in MASK}, "drawn": ("masks drawn", "d"),
     }))  # fmt: skip

@@ -294,7 +294,7 @@ def all_sections(material: Material, parts: Parts, sheet: list[Photo]) -> list[S
         *([second_round_section(material.second_round, _scored(material.board))] if material.second_round else []),
         training_section(material),
         worst_section(sheet),
-        source_section(material.sources, material.photos),
+        source_section(material.sources, material.photos, material.networks),
     ]
 
 

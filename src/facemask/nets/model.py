@@ -1,9 +1,12 @@
 """A timm backbone with one linear head a task. The only module that knows timm's models."""
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import timm
 import torch
+from safetensors.torch import load_file
 from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
@@ -77,6 +80,19 @@ def build(recipe: dict[str, Any], weights_dir: str | None, pretrained: bool) -> 
     if pretrained:
         load_pretrained(backbone, name, recipe["weights"], weights_dir)
     return FaceNet(backbone, backbone.num_features, recipe)
+
+
+def load_trained(recipe: dict[str, Any], path: Path) -> FaceNet:
+    """The network of a finished fit, on the CPU."""
+    model = build(recipe, None, pretrained=False)
+    model.load_state_dict(load_file(path))
+    return model.eval()
+
+
+def load_folds(recipe: dict[str, Any], folder: Path, folds: Iterable[int]) -> Iterator[tuple[int, FaceNet]]:
+    """(fold, its network), one in memory at a time; folder: a member's, with <fold>/weights.safetensors inside."""
+    for fold in folds:
+        yield fold, load_trained(recipe, folder / str(fold) / "weights.safetensors")
 
 
 def _must_be_known(name: str) -> None:

@@ -11,3 +11,8 @@ def autocast(device: torch.device, amp: str) -> torch.autocast:
     if amp not in kinds:
         raise UserError(f"training.amp={amp!r} is unknown; choose no, bf16 or fp16")
     return torch.autocast(device.type, kinds[amp], enabled=amp != "no")
+
+
+def grad_scaler(device: torch.device, amp: str) -> torch.amp.GradScaler:
+    """Of the loss, so that float16 gradients do not vanish; it does nothing in other precisions."""
+    return torch.amp.GradScaler(device.type, enabled=amp == "fp16")

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from timm.optim import param_groups_layer_decay
-from timm.utils import ModelEmaV3, adaptive_clip_grad
+from timm.utils import adaptive_clip_grad
 
 from facemask.errors import UserError
 from facemask.nets.model import FaceNet
@@ -76,27 +76,3 @@ def _two_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, A
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
-
-
-class Average(ModelEmaV3):  # type: ignore[misc]
-    """timm's average of the weights, which looks for both networks' tensors once and not at every step.
-
-    That asking took 1.3 ms a step for an EfficientNet-Lite0 on a CPU (of 230), and 5 for an NFNet whose GPU waits meanwhile.
-    It holds parameters, not their state_dict's tensors: DistributedDataParallel gives a parameter new memory.
-    """
-
-    def __init__(self, model: FaceNet, decay: float) -> None:
-        super().__init__(model, decay=decay, use_warmup=True)
-        pairs = list(zip(_tensors(self.module), _tensors(model), strict=True))
-        self.real = [pair for pair in pairs if pair[0].is_floating_point()]
-        self.whole = [pair for pair in pairs if not pair[0].is_floating_point()]  # batches counted by batch norms
-
-    def apply_update_(self, model: FaceNet, decay: float) -> None:
-        averages, weights = map(list, zip(*self.real, strict=True))
-        torch._foreach_lerp_(averages, weights, weight=1 - decay)
-        for own, count in self.whole:
-            own.copy_(count)
-
-
-def _tensors(model: torch.nn.Module) -> list[torch.Tensor]:
-    return [*model.parameters(), *model.buffers()]

@@ -5,6 +5,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from facemask.draws import generator
 from facemask.errors import UserError
 from facemask.nets.model import sized
+from facemask.nets.processor import device_of
 from facemask.photos.store import KIND_BYTES, PIXELS
-from facemask.training.devices import device_of
+from facemask.training.engine import Fit
 from facemask.training.fit import fit
 from facemask.training.pretrain import pretrain
 
@@ -72,40 +74,41 @@ def time_fit(recipe: dict[str, Any], training: dict[str, Any], short_side: int, 
 
     Weights are not loaded: they take as long from scratch. Photos are noise of short_side x 4/3 pixels.
     """
-    endless = {"weights": "none", "epochs": 1000, "epoch_photos": recipe["batch"] * (_steps(_ahead(training)) + 1)}
+    job = _endless(recipe, training, {"epochs": 1000, "epoch_photos": _photos(recipe["batch"], training)})
 
     def train(rows: pd.DataFrame, stores: dict[str, str], folder: Path) -> object:
-        unlabelled = rows if recipe["consistency"]["weight"] else None
-        return fit(rows, stores, sized(recipe) | endless, training, 0, "plan", folder, unlabelled)
+        return fit(replace(job, folder=folder), rows, stores, rows if recipe["consistency"]["weight"] else None)
 
-    return _apart(train, recipe, training, short_side, seconds)
+    return _apart(train, job, short_side, seconds)
 
 
 def time_pretrain(
     recipe: dict[str, Any], options: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float
 ) -> dict[str, Any]:
     """The same of a backbone's further pre-training; the tokenizer is a random projection."""
-    endless = {
-        "epochs": 1000,
-        "epoch_photos": options["batch"] * (_steps(_ahead(training)) + 1),
-        "tokenizer": "projection",
-    }
+    job, photos = _endless(recipe, training, {}), _photos(options["batch"], training)
+    options = options | {"epochs": 1000, "epoch_photos": photos, "tokenizer": "projection"}
 
     def train(rows: pd.DataFrame, stores: dict[str, str], folder: Path) -> object:
-        return pretrain(
-            rows, stores, sized(recipe) | {"weights": "none"}, options | endless, training, 0, "plan", folder
-        )
+        return pretrain(replace(job, folder=folder), options, rows, stores)
 
-    return _apart(train, recipe, training, short_side, seconds)
+    return _apart(train, job, short_side, seconds)
 
 
-def _apart(
-    train: Train, recipe: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float
-) -> dict[str, Any]:
+def _endless(recipe: dict[str, Any], training: dict[str, Any], changes: dict[str, Any]) -> Fit:
+    return Fit(sized(recipe) | {"weights": "none"} | changes, training, 0, "plan", Path())
+
+
+def _photos(batch: int, training: dict[str, Any]) -> int:
+    """More an epoch than are timed."""
+    return batch * (_steps(_ahead(training)) + 1)
+
+
+def _apart(train: Train, job: Fit, short_side: int, seconds: float) -> dict[str, Any]:
     # fork: the modules are loaded already, and nothing has touched torch's threads or a GPU in this process.
     context = multiprocessing.get_context("fork")
     answers = context.SimpleQueue()
-    process = context.Process(target=_timed, args=(train, recipe, training, short_side, seconds, answers))
+    process = context.Process(target=_timed, args=(train, job, short_side, seconds, answers))
     process.start()
     process.join()
     nothing = {"fault": f"the process ended with code {process.exitcode}"}
@@ -113,19 +116,17 @@ def _apart(
     return found
 
 
-def _timed(
-    train: Train, recipe: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float, answers: Any
-) -> None:
-    device = device_of(training)
+def _timed(train: Train, job: Fit, short_side: int, seconds: float, answers: Any) -> None:
+    device = device_of(job.training)
 
     def synchronise() -> None:
         if device.type == "cuda":
             torch.cuda.synchronize()
 
-    clock = StepClock(seconds, synchronise, _ahead(training))
+    clock = StepClock(seconds, synchronise, _ahead(job.training))
     try:
         with tempfile.TemporaryDirectory() as place:
-            rows, stores = noise(Path(place), recipe, short_side)
+            rows, stores = noise(Path(place), job.recipe["batch"], short_side)
             train(rows, stores, Path(place))
     except _Enough:
         if device.type == "cuda":
@@ -136,17 +137,17 @@ def _timed(
     except UserError as error:
         answers.put({"fault": str(error)})
     except torch.OutOfMemoryError:
-        answers.put({"fault": f"out of memory at batch {recipe['batch']}"})
+        answers.put({"fault": f"out of memory at batch {job.recipe['batch']}"})
 
 
-def noise(folder: Path, recipe: dict[str, Any], short_side: int) -> tuple[pd.DataFrame, dict[str, str]]:
+def noise(folder: Path, batch: int, short_side: int) -> tuple[pd.DataFrame, dict[str, str]]:
     """A training table of two batches with every label known, and its store of a few pictures of noise."""
     random = generator(0, "plan", "noise")
     height, width = round(short_side * 4 / 3), short_side
     pixels = random.integers(0, 256, (PICTURES, height, width, 3), dtype=np.uint8)
     path = folder / "competition.pixels"
     path.write_bytes(PIXELS + pixels.tobytes())
-    index = np.arange(2 * recipe["batch"])
+    index = np.arange(2 * batch)
     rows = pd.DataFrame({"photo": index.astype(str), "source": "competition", "split": "train"})
     codes = {"mask": index % 3, "gender": index % 2, "age": 18 + index % 43}
     rows = rows.assign(**codes, **{f"written_{name}": values for name, values in codes.items()})

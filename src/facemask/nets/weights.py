@@ -46,9 +46,9 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[st
     """Write a safetensors file. Raises OSError, as any writing does, where the disk is full or refuses."""
     try:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path, metadata)
-    except SafetensorError as error:  # it tells the system's error number in words only
-        told = re.search(r"os error (\d+)", str(error))
-        number = int(told[1]) if told else errno.EIO
+    except SafetensorError as error:  # the system's error number stands in its text alone
+        found = re.search(r"os error (\d+)", str(error))
+        number = int(found[1]) if found else errno.EIO
         raise OSError(number, os.strerror(number), str(path)) from error
 
 

@@ -32,8 +32,8 @@ class Fit:
     name: str
     folder: Path
 
-    def seed_torch(self, *key: object) -> None:
-        torch.manual_seed(seed_of(self.seed, *map(str, key)) % 2**63)
+    def seed_torch(self, stage: str, *key: object) -> None:
+        torch.manual_seed(seed_of(self.seed, stage, *key) % 2**63)
 
 
 class Batches(Protocol):

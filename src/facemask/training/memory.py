@@ -1,4 +1,4 @@
-"""A batch that does not fit into memory: how much of it would, and whether to cut it."""
+"""A batch that does not fit into memory: how many photos would, and whether to cut it."""
 
 import gc
 from collections.abc import Iterator
@@ -38,23 +38,22 @@ def smaller_parts(job: Fit, parts: int) -> int:
 
     Raises UserError, with a number of photos that fits, unless training.fit_batch lets one process cut the batch.
     """
+    batch, alone = job.recipe["batch"], accelerator(job.training, job.recipe).num_processes == 1
     _release()
-    recipe, name, alone = job.recipe, job.name, accelerator(job.training, job.recipe).num_processes == 1
-    while parts < recipe["batch"]:
+    while parts < batch:
         parts *= 2
-        photos = -(-recipe["batch"] // parts)
-        if _step_fits(job, photos):
-            if job.training["fit_batch"] and alone:
-                print(f"{name}: out of memory; from here on {photos} photos at a time", flush=True)
-                return int(parts)
-            device = device_of(job.training)
-            raise UserError(
-                f"{name}: a batch of {recipe['batch']} photos does not fit into the memory of {device}, {photos} "
-                f"do; set batch={photos}, or cut the batch with schedule.accumulate={parts} or training.fit_batch=true"
-            )
-    raise UserError(
-        f"{name}: not even one photo of {recipe['size']} fits into memory; choose a smaller size or backbone"
-    )
+        photos = -(-batch // parts)
+        if not _step_fits(job, photos):
+            continue
+        if job.training["fit_batch"] and alone:
+            print(f"{job.name}: out of memory; from here on {photos} photos at a time", flush=True)
+            return int(parts)
+        raise UserError(
+            f"{job.name}: a batch of {batch} photos does not fit into the memory of {device_of(job.training)}, {photos} "
+            f"do; set batch={photos}, or cut the batch with schedule.accumulate={parts} or training.fit_batch=true"
+        )
+    size = job.recipe["size"]
+    raise UserError(f"{job.name}: not even one photo of {size} fits into memory; choose a smaller size or backbone")
 
 
 def _step_fits(job: Fit, photos: int) -> bool:
@@ -74,9 +73,9 @@ def _try_step(recipe: dict[str, Any], training: dict[str, Any], photos: int) -> 
     device = device_of(training)
     model = build(recipe, None, pretrained=False).to(device)
     average, optimizer = ModelEmaV3(model), adamw(model, recipe)
-    known = {head: torch.full((photos, HEADS[head]), 1 / HEADS[head], device=device) for head in recipe["predicts"]}
-    targets = known | {"years": torch.full((photos,), 40.0, device=device)}
-    targets |= {f"{target}_weight": torch.ones(photos, device=device) for target in targets}
+    targets = {head: torch.full((photos, HEADS[head]), 1 / HEADS[head], device=device) for head in recipe["predicts"]}
+    targets["years"] = torch.full((photos,), 40.0, device=device)
+    targets |= {f"{name}_weight": torch.ones(photos, device=device) for name in targets}
     with autocast(device, training["amp"]):
         outputs = model(torch.zeros(photos, 3, *recipe["size"], device=device))
     member_loss(outputs, targets, recipe).backward()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""How often each photo is drawn in an epoch."""
+"""How often each photo occurs in an epoch."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from facemask.labels import Array
 
 
 def sampling_odds(rows: pd.DataFrame, labels: dict[str, Array], recipe: dict[str, Any]) -> Array | None:
-    """Each row's share (n,) of the draws; None: every row once, in a drawn order.
+    """Each row's share (n,) of an epoch; None: every row once, in random order.
 
     uniform: all alike. balanced: a class of count c gets a share proportional to c ** (1 - temperature). With shares, the
-    draws are split by source first; a source that is not there leaves its share to the others.
+    epoch is split by source first; a source that is not there leaves its share to the others.
     Raises UserError for an unknown sampler, or shares that name no source of the rows.
     """
     options = recipe["sampler"]

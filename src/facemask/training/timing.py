@@ -1,4 +1,4 @@
-"""How long a training step really takes on this machine, and how much memory: a few steps of the real loop on noise."""
+"""Time and memory of a training step on this machine: a few steps of the real loop on noise."""
 
 import multiprocessing
 import resource
@@ -30,13 +30,13 @@ Train = Callable[[pd.DataFrame, dict[str, str], Path], object]
 
 
 class _Enough(Exception):
-    """Thrown out of the loop by the clock."""
+    """Ends the loop from within."""
 
 
 class StepClock:
-    """Watches this process's optimizer steps, and ends the loop after enough of them or `seconds` after the first.
+    """Times this process's optimizer steps, and ends the loop after enough of them or `seconds` after the first.
 
-    ahead: batches that workers have ready before the first step. What reading costs a fast step shows only behind them.
+    ahead: batches that workers have ready before the first step; only the steps after them show what reading costs.
     """
 
     def __init__(self, seconds: float, synchronise: Callable[[], None], ahead: int = 0) -> None:
@@ -53,11 +53,10 @@ class StepClock:
             raise _Enough
 
     def seconds_a_step(self) -> float:
-        """All that lies between two steps counts: reading, augmenting, averaging. Batches of several workers come in bursts."""
+        """From step to step, reading and averaging included. The mean with workers, whose batches come in bursts."""
         steps = np.diff(self.ticks)
-        if self.ahead and len(steps) > self.ahead:
-            return float(steps[self.ahead :].mean())
-        return float(np.median(steps))
+        counts_mean = self.ahead and len(steps) > self.ahead
+        return float(steps[self.ahead :].mean() if counts_mean else np.median(steps))
 
 
 def _steps(ahead: int) -> int:
@@ -65,16 +64,12 @@ def _steps(ahead: int) -> int:
     return 1 + ahead + max(MOST, 2 * ahead)
 
 
-def _ahead(training: dict[str, Any]) -> int:
-    return int(PREFETCHED * training["workers"])
-
-
 def time_fit(recipe: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float) -> dict[str, Any]:
     """{"seconds": a step, "megabytes": peak} of a member's fit, or {"fault": a sentence}, found in a process of its own.
 
     Weights are not loaded: they take as long from scratch. Photos are noise of short_side x 4/3 pixels.
     """
-    job = _endless(recipe, training, {"epochs": 1000, "epoch_photos": _photos(recipe["batch"], training)})
+    job = Fit(sized(recipe) | {"weights": "none"} | _endless(recipe["batch"], training), training, 0, "plan", Path())
 
     def train(rows: pd.DataFrame, stores: dict[str, str], folder: Path) -> object:
         return fit(replace(job, folder=folder), rows, stores, rows if recipe["consistency"]["weight"] else None)
@@ -86,22 +81,18 @@ def time_pretrain(
     recipe: dict[str, Any], options: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float
 ) -> dict[str, Any]:
     """The same of a backbone's further pre-training; the tokenizer is a random projection."""
-    job, photos = _endless(recipe, training, {}), _photos(options["batch"], training)
-    options = options | {"epochs": 1000, "epoch_photos": photos, "tokenizer": "projection"}
+    job = Fit(sized(recipe) | {"weights": "none"}, training, 0, "plan", Path())
+    endless = options | _endless(options["batch"], training) | {"tokenizer": "projection"}
 
     def train(rows: pd.DataFrame, stores: dict[str, str], folder: Path) -> object:
-        return pretrain(replace(job, folder=folder), options, rows, stores)
+        return pretrain(replace(job, folder=folder), endless, rows, stores)
 
     return _apart(train, job, short_side, seconds)
 
 
-def _endless(recipe: dict[str, Any], training: dict[str, Any], changes: dict[str, Any]) -> Fit:
-    return Fit(sized(recipe) | {"weights": "none"} | changes, training, 0, "plan", Path())
-
-
-def _photos(batch: int, training: dict[str, Any]) -> int:
-    """More an epoch than are timed."""
-    return batch * (_steps(_ahead(training)) + 1)
+def _endless(batch: int, training: dict[str, Any]) -> dict[str, int]:
+    """Epochs, each of more photos than are timed."""
+    return {"epochs": 1000, "epoch_photos": batch * (_steps(PREFETCHED * training["workers"]) + 1)}
 
 
 def _apart(train: Train, job: Fit, short_side: int, seconds: float) -> dict[str, Any]:
@@ -117,23 +108,17 @@ def _apart(train: Train, job: Fit, short_side: int, seconds: float) -> dict[str,
 
 
 def _timed(train: Train, job: Fit, short_side: int, seconds: float, answers: Any) -> None:
-    device = device_of(job.training)
-
-    def synchronise() -> None:
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-
-    clock = StepClock(seconds, synchronise, _ahead(job.training))
+    on_cuda = device_of(job.training).type == "cuda"
+    synchronise = torch.cuda.synchronize if on_cuda else lambda: None
+    clock = StepClock(seconds, synchronise, PREFETCHED * job.training["workers"])
     try:
         with tempfile.TemporaryDirectory() as place:
-            rows, stores = noise(Path(place), job.recipe["batch"], short_side)
-            train(rows, stores, Path(place))
+            train(*noise(Path(place), job.recipe["batch"], short_side), Path(place))
     except _Enough:
-        if device.type == "cuda":
-            memory = torch.cuda.max_memory_allocated() / 2**20
-        else:
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        answers.put({"seconds": clock.seconds_a_step(), "megabytes": memory})
+        used = (
+            torch.cuda.max_memory_allocated() if on_cuda else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        )
+        answers.put({"seconds": clock.seconds_a_step(), "megabytes": used / 2**20})
     except UserError as error:
         answers.put({"fault": str(error)})
     except torch.OutOfMemoryError:

@@ -78,7 +78,7 @@ def test_mixed_precision_trains(tmp_path, amp):
 
 
 def test_an_unknown_precision_is_one_sentence():
-    with pytest.raises(UserError, match="choose no, bf16 or fp16"):
+    with pytest.raises(UserError, match="choose from no, bf16, fp16"):
         autocast(torch.device("cpu"), "int4")
 
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
-from facemask.errors import UserError
+from facemask.errors import UserError, chosen
 from facemask.labels import ATTRIBUTES, CLASSES
 from facemask.nets.heads import AGE_HEADS, AGE_SPREAD, MEAN_AGE, BatchDropout, YearsHead
 from facemask.nets.weights import load_pretrained, unreachable
@@ -48,9 +48,8 @@ class FaceNet(nn.Module):
 
 
 def _head(name: str, features: int, recipe: dict[str, Any]) -> nn.Module:
-    if recipe["age_head"] not in AGE_HEADS:
-        raise UserError(f"age_head={recipe['age_head']!r} is unknown; choose from {', '.join(AGE_HEADS)}")
-    return AGE_HEADS[recipe["age_head"]](features) if name == "age" else nn.Linear(features, HEADS[name])
+    age_head = chosen(AGE_HEADS, "age_head", recipe["age_head"])
+    return age_head(features) if name == "age" else nn.Linear(features, HEADS[name])
 
 
 def sized(recipe: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The rate, what learns at which share of it, and how gradients are held in bounds."""
+"""The learning rate, each parameter's share of it, and how gradients are clipped."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import torch
 from timm.optim import param_groups_layer_decay
 from timm.utils import adaptive_clip_grad
 
-from facemask.errors import UserError
+from facemask.errors import chosen
 from facemask.nets.model import FaceNet
 
 RATES: dict[str, Callable[[float], float]] = {
@@ -19,13 +19,12 @@ RATES: dict[str, Callable[[float], float]] = {
 
 def learning_rate(step: int, steps: int, peak: float, warmup: float, kind: str = "cosine") -> float:
     """Linear warm-up over a share of the steps, then half a cosine to zero, or constant: a pure function of the step."""
-    if kind not in RATES:
-        raise UserError(f"schedule.rate={kind!r} is unknown; choose from {', '.join(RATES)}")
+    curve = chosen(RATES, "schedule.rate", kind)
     start = max(1, round(steps * warmup))
     if step < start:
         return peak * (step + 1) / start
     done = (step - start) / max(1, steps - start)
-    return peak * RATES[kind](done)
+    return peak * curve(done)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -47,16 +46,14 @@ def adamw(model: FaceNet, recipe: dict[str, Any]) -> torch.optim.AdamW:
 
 
 def set_frozen(model: FaceNet, frozen: bool) -> None:
-    """Let the heads alone learn: no gradients for the backbone, and its running statistics stay as they are."""
+    """Train the heads alone: no gradients for the backbone, and its running statistics stay as they are."""
     model.backbone.train(not frozen)
     model.backbone.requires_grad_(not frozen)
 
 
 def clip(model: FaceNet, schedule: dict[str, Any]) -> None:
-    """Hold the gradients in bounds, in place. Raises UserError for an unknown kind."""
-    if schedule["clipping"] not in CLIPPINGS:
-        raise UserError(f"schedule.clipping={schedule['clipping']!r} is unknown; choose from {', '.join(CLIPPINGS)}")
-    CLIPPINGS[schedule["clipping"]](model, schedule["clip"])
+    """Bound the gradients in place. Raises UserError for an unknown kind."""
+    chosen(CLIPPINGS, "schedule.clipping", schedule["clipping"])(model, schedule["clip"])
 
 
 def _clip_units(model: FaceNet, most: float) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from facemask.draws import generator
-from facemask.errors import UserError
+from facemask.errors import UserError, chosen
 from facemask.labels import Array
 
 
@@ -18,11 +18,10 @@ def sampling_odds(rows: pd.DataFrame, labels: dict[str, Array], recipe: dict[str
     Raises UserError for an unknown sampler, or shares that name no source of the rows.
     """
     options = recipe["sampler"]
-    if options["kind"] not in SAMPLERS:
-        raise UserError(f"sampler.kind={options['kind']!r} is unknown; choose from {', '.join(SAMPLERS)}")
+    sampler = chosen(SAMPLERS, "sampler.kind", options["kind"])
     if options["kind"] == "uniform" and not options["shares"]:
         return None
-    odds = SAMPLERS[options["kind"]](labels, recipe)
+    odds = sampler(labels, recipe)
     return _by_source(odds, rows["source"], options["shares"]) if options["shares"] else odds / odds.sum()
 
 

@@ -21,7 +21,7 @@ def predict_out_of_fold(
 ) -> pd.DataFrame:
     """The prediction table (photo and probability columns float32) of all competition photos, in the table's order.
 
-    models: (fold, the network that did not learn it). passes: of MC-dropout, drawn by key: (seed, member).
+    models: (fold, the network whose training did not see it). passes: of MC-dropout, drawn by key: (seed, member).
     """
     use_threads(how.training["threads"])
     competition = photos[photos["source"] == "competition"]

@@ -91,9 +91,9 @@ def train(job: Fit, learner: Learner, batches: Batches, step: Step) -> History:
         loss = sum(loss.item() for loss in losses) / batches.steps
         history.append({"epoch": epoch + 1, "loss": loss, **learner.measures(), "lr": rate})
         if is_main_process():
-            told = " ".join(f"{name} {value:.4f}" for name, value in list(history[-1].items())[1:-1])
+            measures = " ".join(f"{name} {value:.4f}" for name, value in list(history[-1].items())[1:-1])
             speed = batches.steps * batches.batch / (time.monotonic() - started)
-            print(f"{heading} {told} {speed:.0f} photos/s", flush=True)
+            print(f"{heading} {measures} {speed:.0f} photos/s", flush=True)
             checkpoint.save(path, epoch + 1, history, learner.state)
     return history
 

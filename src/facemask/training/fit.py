@@ -32,7 +32,7 @@ def fit(
 ) -> tuple[FaceNet, History]:
     """Train one member on rows of the training table; return the averaged network and the history.
 
-    Under `accelerate launch` every process calls this, and each learns from its share of every batch. unlabelled: photos for
+    Under `accelerate launch` every process calls this, and each trains on its share of every batch. unlabelled: photos for
     consistency training; None or empty: it is off. Raises UserError, naming epoch and step, for a loss that is not finite,
     and for a batch that does not fit into memory.
     """

@@ -24,14 +24,8 @@ def watched(backbone: nn.Module) -> tuple[nn.Module, Callable[[Tensor], Tensor] 
     """
     blocks, patches = getattr(backbone, "blocks", None), getattr(backbone, "patch_embed", None)
     if blocks is not None and patches is not None:
-        rows, columns = patches.grid_size
-        prefix = int(getattr(backbone, "num_prefix_tokens", 0))
-
-        def on_grid(tokens: Tensor) -> Tensor:
-            patches = tokens[:, prefix:].transpose(1, 2)
-            return patches.reshape(len(tokens), -1, rows, columns)
-
-        return blocks[-1].norm1, on_grid
+        grid, prefix = patches.grid_size, int(getattr(backbone, "num_prefix_tokens", 0))
+        return blocks[-1].norm1, lambda tokens: tokens[:, prefix:].transpose(1, 2).unflatten(2, grid)
     stages = getattr(backbone, "feature_info", None)
     if not stages or patches is not None:  # hierarchical transformers order their axes otherwise
         return None

@@ -37,11 +37,8 @@ def fingerprint(*parts: Any) -> str:
 
 def code() -> list[Any]:
     """What this process runs, for a fingerprint: its script, every loaded module of the project, and the versions of libraries."""
-    loaded = [
-        getattr(module, "__file__", None) for name, module in sys.modules.items() if name.split(".")[0] == "facemask"
-    ]
-    script = getattr(sys.modules["__main__"], "__file__", None)
-    files = sorted({Path(file) for file in [*loaded, script] if file})
+    modules = [module for name, module in sys.modules.items() if name.split(".")[0] in ("facemask", "__main__")]
+    files = sorted({Path(file) for module in modules if (file := getattr(module, "__file__", None))})
     return [{name: version(name) for name in LIBRARIES}, *files]
 
 

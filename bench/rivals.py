@@ -19,6 +19,7 @@ from torchvision.transforms import v2
 from facemask.nets.model import FaceNet, build, normalisation
 from facemask.nets.processor import use_threads
 from facemask.params import compose
+from facemask.training.engine import Fit
 from facemask.training.fit import fit
 
 CUDA = torch.cuda.is_available()
@@ -63,7 +64,7 @@ def ours(recipe: dict[str, Any], folder: Path, steps: int, threads: int, workers
     member = recipe | {"epochs": epochs, "epoch_photos": steps // epochs * recipe["batch"]}
     with tempfile.TemporaryDirectory() as place:
         stores = {"competition": str(folder / "photos.pixels")}
-        fit(rows, stores, member, training_of(threads, workers), 1, "bench", Path(place))
+        fit(Fit(member, training_of(threads, workers), 1, "bench", Path(place)), rows, stores)
 
 
 def timm_benchmark(recipe: dict[str, Any], folder: Path, steps: int, threads: int, workers: int) -> None:

@@ -28,6 +28,7 @@ import simplejpeg
 import torch
 from processes import peak_megabytes, run_bound
 from rivals import CUDA, DEVICE, METHODS, MODELS, WORKERS, for_model, loss_of, prepared, recipe_of
+from timm.utils import ModelEmaV3
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from tqdm import tqdm
 
@@ -36,7 +37,7 @@ from facemask.nets.processor import use_threads
 from facemask.photos.geometry import centre_view
 from facemask.photos.store import KIND_BYTES, PIXELS
 from facemask.training.batches import TrainingBatches
-from facemask.training.optimizer import Average
+from facemask.training.engine import Fit
 
 ORIGINAL = 512, 384  # height, width: the competition's photos
 STORED = ORIGINAL if CUDA else (192, 144)  # the store's at scale=full and scale=demo
@@ -193,10 +194,11 @@ def profile(model: str, folder: Path, threads: int) -> None:
     images = for_model(torch.randn(recipe["batch"], 3, *recipe["size"], device=DEVICE), recipe)
     loss = loss_of(net(images), torch.arange(recipe["batch"], device=DEVICE) % 3, recipe)
     loss.backward()
-    averaged = Average(net, 0.98)
+    averaged = ModelEmaV3(net, 0.98)
     rows = pd.read_parquet(folder / "photos.parquet")
     member = recipe | {"epoch_photos": 10 * recipe["batch"]}
-    batches = TrainingBatches(rows, {"competition": str(folder / "photos.pixels")}, member, 1, "profile", 0)
+    job = Fit(member, {"workers": 0}, 1, "profile", folder)
+    batches = TrainingBatches(job, rows, {"competition": str(folder / "photos.pixels")})
     raw = torch.randint(0, 255, images.shape, dtype=torch.uint8, device=DEVICE)
     mean, deviation = (tensor.to(DEVICE) for tensor in normalisation(net))
     fused = torch.optim.AdamW(net.parameters(), lr=0.0, fused=True)

@@ -1,4 +1,4 @@
-"""Where each member looks (Grad-CAM), and what strangers to the external sources call their photos: for the report."""
+"""For the report: Grad-CAM of each member, and predictions of external photos by members that did not train on their source."""
 
 import argparse
 from pathlib import Path
@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors.torch import load_file
 from tqdm import tqdm
 
 from facemask import params
@@ -14,14 +13,13 @@ from facemask.errors import one_sentence
 from facemask.files import replacing, write_csv
 from facemask.inference import outsiders
 from facemask.inference.attention import FRAME, attention
-from facemask.inference.predict import predict
-from facemask.nets.model import FaceNet, build, sized
-from facemask.nets.processor import use_threads
+from facemask.inference.predict import Inference, predict_folds
+from facemask.nets.model import load_folds, load_trained, sized
+from facemask.nets.processor import device_of, use_threads
 from facemask.photos.collection import Photos
 from facemask.predictions import read_table
 from facemask.scoring.calls import calls, choose, label_years
 from facemask.scoring.scores import parts_of
-from facemask.training.devices import device_of
 
 
 def main() -> None:
@@ -59,7 +57,7 @@ def looks(arguments: argparse.Namespace, photos: pd.DataFrame) -> tuple[pd.DataF
             held_out = np.flatnonzero(table["fold"] == fold)
             if not len(held_out):
                 continue
-            model = load(arguments.weights, member, recipe, fold)
+            model = load_trained(recipe, arguments.weights / member / str(fold) / "weights.safetensors")
             found = attention(model, [pixels[int(row)] for row in held_out], recipe, device)
             for head, (called, seen) in found.items():
                 keys = {"photo": table["photo"].iloc[held_out], "member": member, "head": head, "called": called}
@@ -74,32 +72,20 @@ def looks(arguments: argparse.Namespace, photos: pd.DataFrame) -> tuple[pd.DataF
 
 
 def judged_outside(arguments: argparse.Namespace, photos: pd.DataFrame) -> pd.DataFrame:
-    """outsiders.COLUMNS of a sample of every external source, by the mean of the judges' folds."""
-    training, recipes = (
-        params.section("training"),
-        {name: sized(params.member(name)) for name in params.section("trained")},
-    )
+    """outsiders.COLUMNS of a sample of every external source, by the mean over folds of members that did not train on it."""
+    training, folds = params.section("training"), params.section("folds")
+    recipes = {name: sized(params.member(name)) for name in params.section("trained")}
     tables = [pd.DataFrame(columns=outsiders.COLUMNS)]
     for source in [name for name in photos["source"].unique() if name != "competition"]:
         rows = outsiders.sample(photos, source, params.section("looks")["outside"], params.section("seed"))
+        stored = Photos(rows, {source: str(arguments.stores / f"{source}.pixels")})
         judges = outsiders.judges(recipes, source)
         for member in dict.fromkeys(judges.values()):
-            recipe = recipes[member]
-            models = [load(arguments.weights, member, recipe, fold) for fold in params.section("folds")]
-            stored = Photos(rows, {source: str(arguments.stores / f"{source}.pixels")})
-            device = device_of(training)
-            title = f"{source} by {member}"
-            parts = [predict(model.to(device), stored, recipe, ["plain"], training, device, title) for model in models]
-            mean = sum(parts[1:], parts[0]) / len(parts)
+            models = load_folds(recipes[member], arguments.weights / member, folds)
+            mean = predict_folds(models, stored, Inference(recipes[member], training), f"{source} by {member}")
             held = [attribute for attribute, judge in judges.items() if judge == member]
             tables += [outsiders.verdicts(rows, mean, attribute, member) for attribute in held]
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
-
-
-def load(weights: Path, member: str, recipe: dict[str, Any], fold: int) -> FaceNet:
-    model = build(recipe, None, pretrained=False)
-    model.load_state_dict(load_file(weights / member / str(fold) / "weights.safetensors"))
-    return model
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from facemask.files import replacing, write_csv
 from facemask.nets.model import sized
 from facemask.nets.weights import save_tensors
 from facemask.training.checkpoint import checkpoint_folder, code, fingerprint
+from facemask.training.engine import Fit
 from facemask.training.memory import enough_memory
 from facemask.training.pretrain import pretrain, seen_photos
 
@@ -35,7 +36,7 @@ def main() -> None:
     mark = fingerprint(seed, name, training, recipe, options, *given, *arguments.photos, *code())
     advice = f"pretrain {name}: a batch of {options['batch']} photos does not fit into memory; lower pretrain.batch"
     with checkpoint_folder("pretrain", mark) as folder, enough_memory(advice):
-        backbone, history = pretrain(rows, stores, recipe, options, training, seed, name, folder)
+        backbone, history = pretrain(Fit(recipe, training, seed, name, folder), options, rows, stores)
         with replacing(arguments.out) as out:
             save_tensors(backbone, out)
         write_csv(pd.DataFrame(history), arguments.history)

@@ -12,6 +12,7 @@ from facemask.files import write_csv
 from facemask.folds import check_persons, person_folds
 from facemask.nets.model import sized
 from facemask.training.checkpoint import checkpoint_folder, code, fingerprint
+from facemask.training.engine import Fit
 from facemask.training.voters import judge
 
 
@@ -32,8 +33,8 @@ def main() -> None:
     photos["weight"], photos["years"] = 1.0, photos["age"].astype("float32")
     mark = fingerprint(seed, options, recipe, training, Path(arguments.photos), Path(arguments.pixels), *code())
     with checkpoint_folder("relabel", mark) as folder:
-        stores, jobs = {"competition": arguments.pixels}, params.jobs_at_a_time(training)
-        judgements = judge(photos, stores, recipe, training, options["protocol"], seed, folder, jobs)
+        job, stores = Fit(recipe, training, seed, "voter", folder), {"competition": arguments.pixels}
+        judgements = judge(job, photos, stores, options["protocol"], params.jobs_at_a_time(training))
         suspects = find_suspects(judgements, photos)
         write_csv(suspects, arguments.suspects)
     print(f"{len(suspects)} suspects of {len(photos)} photos, most suspicious first in {arguments.suspects}")

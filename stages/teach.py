@@ -1,20 +1,18 @@
-"""A teacher's opinion of every photo that nobody labelled: eval photos, and external ones with an unknown attribute."""
+"""A teacher's predictions of every unlabelled photo: eval photos, and external ones with an unknown attribute."""
 
 import argparse
 from pathlib import Path
 
 import pandas as pd
-from safetensors.torch import load_file
 
 from facemask import params
 from facemask.errors import one_sentence
 from facemask.files import write_parquet
-from facemask.inference.predict import predict
-from facemask.nets.model import build, sized
+from facemask.inference.predict import Inference, predict_folds
+from facemask.nets.model import load_folds, sized
 from facemask.nets.processor import use_threads
 from facemask.photos.collection import Photos
-from facemask.pseudo import opinion, unlabelled
-from facemask.training.devices import device_of
+from facemask.pseudo import attribute_table, unlabelled
 
 
 def main() -> None:
@@ -34,24 +32,18 @@ def main() -> None:
     others = rows[~rows["photo"].isin(predicted["photo"])].reset_index(drop=True)
     if len(others):
         tables.append(_predicted(arguments.member, Path(arguments.weights), others, arguments.stores))
-    write_parquet(opinion(pd.concat(tables, ignore_index=True)), arguments.out)
+    write_parquet(attribute_table(pd.concat(tables, ignore_index=True)), arguments.out)
 
 
 def _predicted(member: str, weights: Path, rows: pd.DataFrame, stores: str) -> pd.DataFrame:
-    """The mean over the folds' networks, none of which learned these photos' unknown attributes."""
+    """The mean over the folds' networks, none of which trained on these photos' unknown attributes."""
     recipe, training = sized(params.member(member)), params.section("training")
-    views, average = params.section("views")[member], params.section("inference")[member]["average"]
+    average = params.section("inference")[member]["average"]
+    how = Inference(recipe, training, params.section("views")[member], average)
     use_threads(training["threads"])
     photos = Photos(rows, {source: f"{stores}/{source}.pixels" for source in rows["source"].unique()})
-    folds, sums = params.section("folds"), None
-    for fold in folds:
-        model = build(recipe, training["weights_dir"], pretrained=False)
-        model.load_state_dict(load_file(weights / str(fold) / "weights.safetensors"))
-        device = device_of(training)
-        table = predict(model.to(device), photos, recipe, views, training, device, f"fold {fold}", average)
-        sums = table if sums is None else sums + table
-    assert sums is not None, "a member has at least one fold"
-    return (sums / len(folds)).astype("float32").assign(photo=rows["photo"])
+    models = load_folds(recipe, weights, params.section("folds"))
+    return predict_folds(models, photos, how, "fold").assign(photo=rows["photo"])
 
 
 with one_sentence():

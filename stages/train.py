@@ -14,6 +14,7 @@ from facemask.nets.model import FaceNet, sized
 from facemask.nets.weights import save_tensors
 from facemask.training.checkpoint import checkpoint_folder, code, fingerprint
 from facemask.training.devices import is_main_process
+from facemask.training.engine import Fit
 from facemask.training.fit import fit
 from facemask.training.rows import learnable, without_labels
 
@@ -39,11 +40,11 @@ def main() -> None:
     without = f"; not given: {', '.join(absent)}" if absent else ""
     print(f"{name}: {recipe['backbone']} on {len(rows)} photos of {', '.join(stores)}{without}", flush=True)
     if len(others):
-        print(f"{name}: consistent on {len(others)} photos without labels", flush=True)
+        print(f"{name}: consistency training on {len(others)} unlabelled photos", flush=True)
     data = [Path(arguments.photos), *map(Path, sorted(stores.values()))]
     data += [Path(recipe["weights"])] if recipe["weights"].endswith(".safetensors") else []
     with checkpoint_folder("train", fingerprint(seed, name, training, recipe, *data, *code())) as folder:
-        model, history = fit(rows, stores, recipe, training, seed, name, folder, others)
+        model, history = fit(Fit(recipe, training, seed, name, folder), rows, stores, others)
         if is_main_process():
             write(model, history, arguments.out)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from learning import TRAINING
+from learning import TRAINING, job
 
 from facemask.files import replacing
 from facemask.training.devices import accelerator, is_main_process
@@ -19,10 +19,9 @@ from facemask.training.rows import learnable
 
 
 def fit_into(folder: Path, member: dict[str, Any], workers: int = 0) -> None:
-    folder.mkdir(exist_ok=True)
     rows = learnable(pd.read_parquet(folder.parent / "photos.parquet"), member, 0)
     stores = {"competition": str(folder.parent / "competition.pixels")}
-    model, _ = fit(rows, stores, member, TRAINING | {"workers": workers}, 1, "fit", folder)
+    model, _ = fit(job(member, folder, workers=workers), rows, stores)
     if is_main_process():
         (folder / "processes").write_text(str(accelerator(TRAINING, member).num_processes))
         with replacing(folder / "weights") as temporary:

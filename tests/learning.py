@@ -11,6 +11,7 @@ import yaml
 from facemask.nets.model import FaceNet
 from facemask.params import compose
 from facemask.photos.store import KIND_BYTES, PIXELS
+from facemask.training.engine import Fit
 
 TRAINING = {
     "threads": 1,
@@ -35,6 +36,12 @@ def _smoke() -> str:
 
 def recipe(name: str, **changes: Any) -> dict[str, Any]:
     return yaml.safe_load(_smoke())["members"][name] | changes
+
+
+def job(member: dict[str, Any], folder: Path, name: str = "fit", **training: Any) -> Fit:
+    """A fit of seed 1 whose folder is there."""
+    folder.mkdir(exist_ok=True)
+    return Fit(member, TRAINING | training, 1, name, folder)
 
 
 def weights_of(model: FaceNet) -> bytes:

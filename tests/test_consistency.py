@@ -1,15 +1,16 @@
-"""FixMatch: what is sure of a mildly changed photo is taught of the strongly changed one, and nothing else."""
+"""FixMatch: confident predictions on weakly augmented photos are the only targets for strongly augmented ones."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from learning import TRAINING, recipe, weights_of, world
+from learning import job, recipe, weights_of, world
 
 from facemask.errors import UserError
 from facemask.nets.losses import member_loss
-from facemask.training.consistency import UnlabelledBatches, guesses
+from facemask.training.batches import TrainingBatches
+from facemask.training.consistency import WithUnlabelled, pseudo_targets
 from facemask.training.fit import fit
 from facemask.training.rows import learnable, without_labels
 
@@ -21,40 +22,42 @@ def alone(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
-def test_a_guess_is_the_favoured_class_and_weighs_nothing_below_the_threshold() -> None:
+def test_a_target_is_the_likeliest_class_and_weighs_nothing_below_the_threshold() -> None:
     member = recipe("effnet_gender", consistency=CONSISTENCY)
-    targets, sums = guesses([{"gender": torch.tensor([[0.0, 3.0], [0.1, 0.0]])}], member, alone)
+    targets, sums = pseudo_targets([{"gender": torch.tensor([[0.0, 3.0], [0.1, 0.0]])}], member, alone)
     assert targets["gender"].tolist() == [[0, 1], [1, 0]]
     assert targets["gender_weight"].tolist() == [0.5, 0.0]
-    assert sums["gender_weight"] == 2  # unsure photos count, so few sure ones teach little
+    assert sums["gender_weight"] == 2  # photos below the threshold count, too
 
 
-def test_the_loss_is_cross_entropy_with_the_sure_guesses_over_all_photos() -> None:
+def test_the_loss_is_cross_entropy_with_the_confident_targets_over_all_photos() -> None:
     member = recipe("effnet_gender", consistency=CONSISTENCY)
-    mild, strong = torch.tensor([[0.0, 3.0], [0.1, 0.0]]), torch.tensor([[1.0, 0.0], [2.0, 0.0]])
-    told, sums = guesses([{"gender": mild}], member, alone)
-    loss = member_loss({"gender": strong}, told, member, sums)
+    weak, strong = torch.tensor([[0.0, 3.0], [0.1, 0.0]]), torch.tensor([[1.0, 0.0], [2.0, 0.0]])
+    targets, sums = pseudo_targets([{"gender": weak}], member, alone)
+    loss = member_loss({"gender": strong}, targets, member, sums)
     expected = 0.5 * torch.nn.functional.cross_entropy(strong[:1], torch.tensor([1])) / 2
     torch.testing.assert_close(loss, expected)
 
 
-def test_no_guess_teaches_years() -> None:
+def test_years_get_no_target() -> None:
     outputs = {head: torch.randn(4, count) for head, count in (("mask", 3), ("gender", 2), ("age", 3))}
-    told, sums = guesses([outputs], MEMBER, alone)
+    targets, sums = pseudo_targets([outputs], MEMBER, alone)
     near, far = (outputs | {"years": torch.full((4,), age)} for age in (0.1, 9.9))
-    assert member_loss(near, told, MEMBER, sums) == member_loss(far, told, MEMBER, sums)
+    assert member_loss(near, targets, MEMBER, sums) == member_loss(far, targets, MEMBER, sums)
 
 
-def test_both_changes_are_of_the_same_photos(tmp_path: Path) -> None:
+def test_weak_and_strong_augmentations_are_of_the_same_photos(tmp_path: Path) -> None:
     photos, stores = world(tmp_path)
     calm = MEMBER | {"augment": MEMBER["augment"] | {"crop": "center", "shift": 0, "rotate": 0, "colour": 0, "flip": 0}}
-    others = without_labels(photos, calm)
-    pairs = list(UnlabelledBatches(others, stores, calm, 2, 1, "one", 0, (0, 1)).epoch(0))
-    assert [mild.shape for mild, _ in pairs] == [strong.shape for _, strong in pairs] == [(16, 3, *calm["size"])] * 2
-    for mild, strong in pairs:
-        distance = (mild[:, None].float() - strong[None].float()).abs().mean((2, 3, 4))
-        assert (distance.argmin(0) == torch.arange(16)).float().mean() > 0.5  # a photo is nearest to its own change
-        assert (distance.diagonal() > 1).all()  # and is changed
+    own = job(calm, tmp_path, "one")
+    labelled = TrainingBatches(own, learnable(photos, calm, 0), stores)
+    both = WithUnlabelled(own, labelled, without_labels(photos, calm), stores)
+    pairs = [pair for _, pair in both.epoch(0)]
+    assert [weak.shape for weak, _ in pairs] == [strong.shape for _, strong in pairs] == [(16, 3, *calm["size"])] * 2
+    for weak, strong in pairs:
+        distance = (weak[:, None].float() - strong[None].float()).abs().mean((2, 3, 4))
+        assert (distance.argmin(0) == torch.arange(16)).float().mean() > 0.5  # a photo is nearest to itself
+        assert (distance.diagonal() > 1).all()  # and is augmented differently
 
 
 def test_unlabelled_photos_are_those_of_eval_whatever_their_table_says(tmp_path: Path) -> None:
@@ -71,9 +74,8 @@ def test_eval_photos_teach_and_a_fit_is_the_same_for_any_number_of_workers(tmp_p
     sure = MEMBER | {"consistency": CONSISTENCY | {"threshold": 0.0}}
     fits = {}
     for name, seen, workers in (("without", None, 0), ("with", others, 0), ("workers", others, 2)):
-        (tmp_path / name).mkdir()
-        training = TRAINING | {"workers": workers}
-        fits[name], history = fit(rows, stores, sure, training, 1, "one", tmp_path / name, seen)
+        own = job(sure, tmp_path / name, "one", workers=workers)
+        fits[name], history = fit(own, rows, stores, seen)
         assert all(np.isfinite(entry["loss"]) for entry in history)
     assert weights_of(fits["without"]) != weights_of(fits["with"])
     assert weights_of(fits["with"]) == weights_of(fits["workers"])

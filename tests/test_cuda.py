@@ -4,23 +4,22 @@ import re
 
 import pytest
 import torch
-from learning import TRAINING, recipe, weights_of, world
+from learning import TRAINING, job, recipe, weights_of, world
 
 from facemask.errors import UserError
-from facemask.inference.predict import predict
+from facemask.inference.predict import Inference, predict
 from facemask.photos.collection import Photos
 from facemask.training import checkpoint
 from facemask.training.fit import fit
 from facemask.training.rows import learnable
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
 def fitted(folder, member, **training):
-    folder.mkdir(exist_ok=True)
+    own = job(member, folder, **({"device": "cuda"} | training))
     photos, stores = world(folder)
-    return fit(learnable(photos, member, 0), stores, member, TRAINING | {"device": "cuda"} | training, 1, "fit", folder)
+    return fit(own, learnable(photos, member, 0), stores)
 
 
 @pytest.mark.parametrize("amp", ["no", "bf16", "fp16"])
@@ -31,8 +30,10 @@ def test_it_learns_in_every_precision_and_predicts_as_the_processor_does(tmp_pat
     assert next(model.parameters()).is_cuda
     assert history[-1]["loss"] < history[0]["loss"]
     photos = Photos(*world(tmp_path))
-    on_gpu = predict(model, photos, member, ["plain", "flip"], TRAINING, CUDA)
-    on_cpu = predict(model.cpu(), photos, member, ["plain", "flip"], TRAINING, CPU)
+    on_gpu, on_cpu = (
+        predict(model, photos, Inference(member, TRAINING | {"device": device}, ["plain", "flip"]))
+        for device in ("cuda", "cpu")
+    )
     torch.testing.assert_close(torch.tensor(on_gpu.to_numpy()), torch.tensor(on_cpu.to_numpy()), rtol=2e-2, atol=1e-2)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from fits import fit_into
-from learning import TRAINING, recipe, world
+from learning import job, recipe, world
 
 from facemask.errors import UserError
 from facemask.nets.precision import autocast
@@ -46,13 +46,13 @@ def test_two_processes_under_accelerate_launch_give_the_single_ones_weights(tmp_
 def test_processes_share_every_batch_between_them(tmp_path):
     photos, stores = world(tmp_path)
     member = recipe("three_head", epoch_photos=32)
-    rows = learnable(photos, member, 0)
-    whole = [images for images, _ in TrainingBatches(rows, stores, member, 1, "key", 0).epoch(1)]
-    parts = [list(TrainingBatches(rows, stores, member, 1, "key", 0, (rank, 2)).epoch(1)) for rank in (0, 1)]
+    rows, own = learnable(photos, member, 0), job(member, tmp_path)
+    whole = [images for images, _ in TrainingBatches(own, rows, stores).epoch(1)]
+    parts = [list(TrainingBatches(own, rows, stores, (rank, 2)).epoch(1)) for rank in (0, 1)]
     for number, images in enumerate(whole):
         assert torch.equal(torch.cat([part[number][0] for part in parts]), images)
     with pytest.raises(UserError, match="batch=16 is not shared evenly by 3 processes"):
-        TrainingBatches(rows, stores, member, 1, "key", 0, (0, 3))
+        TrainingBatches(own, rows, stores, (0, 3))
 
 
 def test_workers_draw_as_one_process_does_and_every_epoch_anew(tmp_path):
@@ -62,7 +62,7 @@ def test_workers_draw_as_one_process_does_and_every_epoch_anew(tmp_path):
     rows = learnable(photos, member, 0).iloc[[0] * 16]  # one photo all along: only the augmentation differs
     seen = []
     for workers in (0, 2):
-        batches = TrainingBatches(rows, stores, member, 1, "key", workers)
+        batches = TrainingBatches(job(member, tmp_path, workers=workers), rows, stores)
         seen.append([[image.numpy().tobytes() for images, _ in batches.epoch(e) for image in images] for e in (0, 1)])
     assert seen[0] == seen[1]
     assert len(set(seen[0][0])) > 28
@@ -73,12 +73,12 @@ def test_workers_draw_as_one_process_does_and_every_epoch_anew(tmp_path):
 def test_mixed_precision_trains(tmp_path, amp):
     photos, stores = world(tmp_path)
     member = recipe("beit_age", epoch_photos=32)
-    _, history = fit(learnable(photos, member, 0), stores, member, TRAINING | {"amp": amp}, 1, "beit", tmp_path)
+    _, history = fit(job(member, tmp_path, amp=amp), learnable(photos, member, 0), stores)
     assert np.isfinite(history[0]["loss"])
 
 
 def test_an_unknown_precision_is_one_sentence():
-    with pytest.raises(UserError, match="choose no, bf16 or fp16"):
+    with pytest.raises(UserError, match="choose from no, bf16, fp16"):
         autocast(torch.device("cpu"), "int4")
 
 
@@ -87,6 +87,6 @@ def test_a_compiled_network_is_trained_and_returned_plain(tmp_path, monkeypatch)
     member = recipe("effnet_mask", epoch_photos=32, compile=True)
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(self))
-    model, _ = fit(learnable(photos, member, 0), stores, member, TRAINING, 1, "mask", tmp_path)
+    model, _ = fit(job(member, tmp_path), learnable(photos, member, 0), stores)
     assert compiled
     assert compiled[0] is not model

@@ -1,6 +1,7 @@
 import pytest
 
-from facemask.files import replacing, write_json, write_text
+from facemask.errors import UserError
+from facemask.files import locked, replacing, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -26,3 +27,16 @@ def test_nan_is_not_json(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json({"score": float("nan")}, tmp_path / "scores.json")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_is_for_one_and_free_afterwards(tmp_path):
+    path = tmp_path / "folder" / "lock"
+    with locked(path, "busy"):
+        with pytest.raises(UserError, match="busy"), locked(path, "busy"):
+            pass
+        with pytest.raises(UserError, match="busy"), locked(path, "busy"):
+            pass
+    with locked(path, "busy"):
+        path.unlink()
+    with locked(path, "busy"):
+        pass

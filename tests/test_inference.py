@@ -7,16 +7,14 @@ from learning import TRAINING, recipe, world
 from facemask.errors import UserError
 from facemask.inference.dropout import Passes, pooled, summary
 from facemask.inference.out_of_fold import predict_out_of_fold
-from facemask.inference.predict import predict
+from facemask.inference.predict import Inference, predict
 from facemask.inference.views import SHIFT, VIEWS, cut
 from facemask.nets.model import build
 from facemask.photos.collection import Photos
 from facemask.photos.geometry import centre_view
 from facemask.predictions import predicts
 
-CPU = torch.device("cpu")
 torch.set_num_threads(1)  # as the stages do: many tiny batches only wait for each other
-USUAL = {"average": "probabilities", "dropout_passes": 0}
 
 
 @pytest.fixture
@@ -28,7 +26,7 @@ def model():
 def test_probabilities_sum_to_one_and_do_not_depend_on_the_batch(tmp_path, model):
     photos, stores = world(tmp_path)
     tables = [
-        predict(model, Photos(photos, stores), recipe("three_head", batch=batch), ["plain"], TRAINING, CPU)
+        predict(model, Photos(photos, stores), Inference(recipe("three_head", batch=batch), TRAINING))
         for batch in (5, 64)
     ]
     np.testing.assert_allclose(tables[0][["mask0", "mask1", "mask2"]].sum(axis=1), 1, rtol=1e-5)
@@ -39,12 +37,12 @@ def test_two_views_are_their_mean(tmp_path, model):
     photos, stores = world(tmp_path)
     member = recipe("three_head")
     plain, flip, both = (
-        predict(model, Photos(photos, stores), member, views, TRAINING, CPU)
+        predict(model, Photos(photos, stores), Inference(member, TRAINING, views))
         for views in (["plain"], ["flip"], ["plain", "flip"])
     )
     np.testing.assert_allclose((plain + flip) / 2, both, rtol=1e-4)
     with pytest.raises(UserError, match="views: 'sideways' is unknown"):
-        predict(model, Photos(photos, stores), member, ["sideways"], TRAINING, CPU)
+        predict(model, Photos(photos, stores), Inference(member, TRAINING, ["sideways"]))
 
 
 def test_a_train_photo_is_predicted_by_its_own_fold_and_an_eval_photo_by_all(tmp_path):
@@ -54,9 +52,9 @@ def test_a_train_photo_is_predicted_by_its_own_fold_and_an_eval_photo_by_all(tmp
     for fold in (0, 1):
         torch.manual_seed(fold)
         models[fold] = build(member, None, pretrained=False)
-    table = predict_out_of_fold(models, photos, stores["competition"], member, ["plain"], TRAINING, CPU, USUAL, 1, "m")
+    table = predict_out_of_fold(models.items(), photos, stores["competition"], Inference(member, TRAINING))
     assert list(table["photo"]) == list(photos["photo"])
-    alone = {f: predict(m, Photos(photos, stores), member, ["plain"], TRAINING, CPU) for f, m in models.items()}
+    alone = {f: predict(m, Photos(photos, stores), Inference(member, TRAINING)) for f, m in models.items()}
     for fold in (0, 1):
         own = (photos["fold"] == fold).fillna(False).to_numpy(dtype=bool)
         np.testing.assert_allclose(table.loc[own, "mask0"], alone[fold].loc[own, "mask0"], rtol=1e-3)
@@ -84,7 +82,7 @@ def test_all_views_and_both_averages(tmp_path, model):
     member = recipe("three_head")
 
     def seen(views, average="probabilities"):
-        return predict(model, Photos(photos, stores), member, views, TRAINING, CPU, average=average)
+        return predict(model, Photos(photos, stores), Inference(member, TRAINING, views, average))
 
     single = [seen([name]) for name in VIEWS]
     np.testing.assert_allclose(seen(list(VIEWS)), sum(single) / len(single), rtol=1e-3, atol=1e-5)
@@ -104,8 +102,7 @@ def test_half_precision_is_used_and_changes_little(tmp_path, model):
     photos, stores = world(tmp_path)
     member = recipe("three_head")
     full, half = (
-        predict(model, Photos(photos, stores), member, ["plain"], TRAINING | {"amp": amp}, CPU)
-        for amp in ("no", "bf16")
+        predict(model, Photos(photos, stores), Inference(member, TRAINING | {"amp": amp})) for amp in ("no", "bf16")
     )
     assert not full.equals(half)
     np.testing.assert_allclose(full[["mask0", "gender0"]], half[["mask0", "gender0"]], atol=0.05)
@@ -117,15 +114,15 @@ def test_dropout_passes_do_not_depend_on_batch_order_or_workers(tmp_path, model)
     def seen(rows, batch, workers=0, seed=1):
         also = Passes(model, 8, "probabilities", seed, "three_head", 0)
         member = recipe("three_head", batch=batch)
-        training = TRAINING | {"workers": workers}
-        return predict(model, Photos(rows, stores), member, ["plain", "flip"], training, CPU, also=also)
+        how = Inference(member, TRAINING | {"workers": workers}, ["plain", "flip"])
+        return predict(model, Photos(rows, stores), how, also=also)
 
     whole = seen(photos, 64)
     backwards = seen(photos[::-1].reset_index(drop=True), 5, workers=2)
     np.testing.assert_allclose(whole, backwards[::-1], rtol=1e-3, atol=1e-5)
     added = [column for column in whole if column.startswith("dropout_")]
     assert not np.allclose(whole[added], seen(photos, 64, seed=2)[added], rtol=1e-3)
-    plain = predict(model, Photos(photos, stores), recipe("three_head"), ["plain", "flip"], TRAINING, CPU)
+    plain = predict(model, Photos(photos, stores), Inference(recipe("three_head"), TRAINING, ["plain", "flip"]))
     pd.testing.assert_frame_equal(whole[list(plain)], plain)
 
 
@@ -147,21 +144,8 @@ def test_dropout_columns_reach_the_table_and_the_stacker_reads_past_them(tmp_pat
     photos, stores = world(tmp_path)
     member = recipe("effnet_mask")
     models = {fold: build(member, None, pretrained=False) for fold in (0, 1)}
-    plain, added = (
-        predict_out_of_fold(
-            models,
-            photos,
-            stores["competition"],
-            member,
-            ["plain"],
-            TRAINING,
-            CPU,
-            USUAL | {"dropout_passes": n},
-            1,
-            "m",
-        )
-        for n in (0, 4)
-    )
+    how, pixels = Inference(member, TRAINING), stores["competition"]
+    plain, added = (predict_out_of_fold(models.items(), photos, pixels, how, n, (1, "m")) for n in (0, 4))
     pd.testing.assert_frame_equal(added[list(plain)], plain)
     assert set(added) - set(plain) == {
         "dropout_mask0", "dropout_mask1", "dropout_mask2", "dropout_mask_entropy", "dropout_mask_information"
@@ -170,7 +154,5 @@ def test_dropout_columns_reach_the_table_and_the_stacker_reads_past_them(tmp_pat
     assert (added["dropout_mask_information"] <= added["dropout_mask_entropy"]).all()
     assert predicts(added, "m") == ("mask",)
     with pytest.raises(UserError, match=r"inference.m.dropout_passes is 4, but the recipe's dropout.rate is 0"):
-        predict_out_of_fold(
-            {0: build(member | {"dropout": {"rate": 0.0, "samples": 1}}, None, pretrained=False)}, photos,
-            stores["competition"], member, ["plain"], TRAINING, CPU, USUAL | {"dropout_passes": 4}, 1, "m",
-        )  # fmt: skip
+        without = {0: build(member | {"dropout": {"rate": 0.0, "samples": 1}}, None, pretrained=False)}
+        predict_out_of_fold(without.items(), photos, pixels, how, 4, (1, "m"))

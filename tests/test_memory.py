@@ -1,6 +1,6 @@
 import pytest
 import torch
-from learning import TRAINING, recipe, world
+from learning import job, recipe, world
 
 from facemask.errors import UserError
 from facemask.nets.model import FaceNet
@@ -28,9 +28,9 @@ def small_memory(monkeypatch):
 
 
 def trained(folder, member, **training):
-    folder.mkdir()
+    own = job(member, folder, "beit_age-0", **training)
     photos, stores = world(folder)
-    return fit(learnable(photos, member, 0), stores, member, TRAINING | training, 1, "beit_age-0", folder)[0]
+    return fit(own, learnable(photos, member, 0), stores)[0]
 
 
 def test_without_enough_memory_the_sentence_names_a_batch_that_fits(tmp_path, small_memory):

@@ -1,11 +1,10 @@
 import pytest
 import torch
-from learning import recipe, weights_of
-from timm.utils import ModelEmaV3
+from learning import recipe
 
 from facemask.errors import UserError
 from facemask.nets.model import build
-from facemask.training.optimizer import Average, adamw, clip, learning_rate, set_frozen, set_rate
+from facemask.training.optimizer import adamw, clip, learning_rate, set_frozen, set_rate
 
 SCHEDULE = recipe("nfnet")["schedule"]
 
@@ -85,16 +84,3 @@ def test_a_frozen_backbone_stays_to_its_running_statistics():
     set_frozen(model, False)
     assert all(p.requires_grad for p in model.backbone.parameters())
     assert model.backbone.training
-
-
-@pytest.mark.parametrize("name", ["effnet_mask", "beit_age"])
-def test_the_average_is_timms_bit_for_bit(name):
-    model, member = model_of(name)
-    ours, theirs, optimizer = Average(model, 0.9), ModelEmaV3(model, decay=0.9, use_warmup=True), adamw(model, member)
-    for step in range(6):
-        model.train()(torch.randn(4, 3, 64, 48))  # moves the running statistics
-        optimizer.step()
-        ours.update(model, step=step)
-        theirs.update(model, step=step)
-    assert weights_of(ours.module) == weights_of(theirs.module)
-    assert weights_of(ours.module) != weights_of(model)

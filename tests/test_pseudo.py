@@ -7,17 +7,17 @@ from learning import recipe, world
 from facemask.errors import UserError
 from facemask.labels import ATTRIBUTES, encode, marginals
 from facemask.params import compose
-from facemask.pseudo import SPLIT, filled, measured, opinion, pseudo_labels, unlabelled
+from facemask.pseudo import SPLIT, attribute_table, filled, measured, pseudo_labels, unlabelled
 from facemask.training.rows import learnable, targets
 
 THRESHOLDS = {"mask": [0.5, 0.95, 0.95], "gender": [0.9, 0.9], "age": [0.8, 0.8, 0.8]}
 
 
-def opinions(photos: pd.DataFrame, seed: int) -> pd.DataFrame:
+def teacher(photos: pd.DataFrame, seed: int) -> pd.DataFrame:
     random = np.random.default_rng(seed)
     shares = random.dirichlet(np.full(18, 0.05), len(photos))
     joint = pd.DataFrame(shares, columns=[f"p{number:02d}" for number in range(18)])
-    return opinion(joint.assign(photo=photos["photo"].to_numpy()))
+    return attribute_table(joint.assign(photo=photos["photo"].to_numpy()))
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def test_only_photos_that_nobody_labelled_are_asked_about(photos):
 
 def test_a_joint_teacher_speaks_by_its_marginals(photos):
     joint = pd.DataFrame(np.random.default_rng(0).dirichlet(np.ones(18), 4), columns=[f"p{n:02d}" for n in range(18)])
-    told = opinion(joint.assign(photo=list("abcd")))
-    np.testing.assert_allclose(told[["mask0", "mask1", "mask2"]], marginals(joint.to_numpy())["mask"])
+    shares = attribute_table(joint.assign(photo=list("abcd")))
+    np.testing.assert_allclose(shares[["mask0", "mask1", "mask2"]], marginals(joint.to_numpy())["mask"])
 
 
 def test_every_label_reaches_the_threshold_of_its_class_and_none_that_does_is_left_out(photos):
     asked = photos[unlabelled(photos)]
-    tables = [opinions(asked, 1), opinions(asked, 2)[["photo", "gender0", "gender1"]]]
+    tables = [teacher(asked, 1), teacher(asked, 2)[["photo", "gender0", "gender1"]]]
     labels = pseudo_labels(tables, THRESHOLDS)
     assert set(labels["attribute"]) == set(ATTRIBUTES)
     for attribute, words in ATTRIBUTES.items():
@@ -65,7 +65,7 @@ def test_every_label_reaches_the_threshold_of_its_class_and_none_that_does_is_le
 def test_no_truth_of_an_eval_photo_reaches_a_student(labels_are, photos):
     """The world's eval photos carry labels, as a careless table would: students must see the teachers' alone."""
     asked = photos[unlabelled(photos)]
-    labels = pseudo_labels([opinions(asked, 3)], THRESHOLDS)
+    labels = pseudo_labels([teacher(asked, 3)], THRESHOLDS)
     table = filled(photos, labels, 0.5)
     student = recipe("three_head", sources=["competition", "folders", "pseudo"], labels=labels_are, years=None)
     rows = learnable(table, student, 0)
@@ -84,7 +84,7 @@ def test_no_truth_of_an_eval_photo_reaches_a_student(labels_are, photos):
 
 def test_known_labels_stay_and_unknown_ones_of_external_photos_are_filled(photos):
     asked = photos[unlabelled(photos)]
-    labels = pseudo_labels([opinions(asked, 4)], {name: [0.0] * len(words) for name, words in ATTRIBUTES.items()})
+    labels = pseudo_labels([teacher(asked, 4)], {name: [0.0] * len(words) for name, words in ATTRIBUTES.items()})
     table = filled(photos, labels, 0.5)
     known = photos["split"] == "train"
     pd.testing.assert_frame_equal(table[known], photos[known])
@@ -111,7 +111,7 @@ def test_share_and_accuracy_are_counted_against_the_truth(photos):
 @pytest.mark.parametrize("wrong", [{"mask": [0.5, 0.5]}, {"mask": [0.5, 0.9, 2]}, {"age": None}])
 def test_wrong_thresholds_are_one_sentence(wrong, photos):
     with pytest.raises(UserError, match=r"pseudo\.thresholds"):
-        pseudo_labels([opinions(photos, 1)], THRESHOLDS | wrong)
+        pseudo_labels([teacher(photos, 1)], THRESHOLDS | wrong)
 
 
 def test_a_second_round_needs_teachers_that_are_no_students():

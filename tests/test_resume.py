@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 from fits import fit_into
-from learning import recipe, world
+from learning import job, recipe, weights_of, world
 from safetensors import safe_open
 
 from facemask.errors import UserError
 from facemask.training import checkpoint
+from facemask.training.fit import fit
+from facemask.training.rows import learnable
 
 EPOCHS = 4
 MEMBER = recipe("nfnet", epochs=EPOCHS, epoch_photos=96, mix={"mixup": 0.2, "cutmix": 1.0})
@@ -135,6 +137,40 @@ def test_a_large_file_is_marked_by_samples_and_its_size(tmp_path, monkeypatch):
     assert checkpoint.fingerprint(data) != first
     data.write_bytes(content + b"0")
     assert checkpoint.fingerprint(data) != first
+
+
+def flipped(content: bytes) -> bytes:
+    return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+
+
+def edited(content: bytes) -> bytes:
+    assert b'"epoch":"2"' in content
+    return content.replace(b'"epoch":"2"', b'"epoch":"1"')
+
+
+@pytest.mark.parametrize("damage", [flipped, edited, lambda content: content[: len(content) // 2], lambda content: b""])
+def test_a_damaged_checkpoint_is_said_put_aside_and_begun_anew(tmp_path, capsys, damage):
+    photos, stores = world(tmp_path)
+    own = job(MEMBER | {"epochs": 2}, tmp_path)
+    rows = learnable(photos, own.recipe, 0)
+    whole, _ = fit(own, rows, stores)
+    path = tmp_path / "last.safetensors"
+    path.write_bytes(damage(path.read_bytes()))
+    broken = path.read_bytes()
+    capsys.readouterr()
+    again, history = fit(own, rows, stores)
+    assert "last.safetensors is damaged" in capsys.readouterr().out
+    assert path.with_name("last.safetensors.damaged").read_bytes() == broken
+    assert [entry["epoch"] for entry in history] == [1, 2]
+    assert weights_of(again) == weights_of(whole)
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    layer, events = torch.nn.Linear(2, 2), []
+    state = checkpoint.State({"layer": layer}, torch.optim.AdamW(layer.parameters()), torch.amp.GradScaler("cpu"))
+    monkeypatch.setattr(checkpoint, "sync", lambda path: events.append((path.exists(), (tmp_path / "c").exists())))
+    checkpoint.save(tmp_path / "c", 1, [], state)
+    assert events == [(True, False)]
 
 
 def test_networks_optimizer_and_scaler_come_back_as_they_were(tmp_path):

@@ -2,14 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from learning import TRAINING, recipe, weights_of, world
+from learning import job, recipe, weights_of, world
 
 from facemask.draws import seed_of
 from facemask.errors import UserError
 from facemask.nets.losses import member_loss, soft_targets
 from facemask.nets.model import build
-from facemask.training import checkpoint
-from facemask.training import fit as fitting
+from facemask.training import checkpoint, engine
 from facemask.training.fit import fit
 from facemask.training.rows import class_weights, learnable, targets, without_labels
 from facemask.training.voters import judge
@@ -20,23 +19,23 @@ CONSISTENCY = {"weight": 0.5, "threshold": 0.4, "share": 1.5, "magnitude": 10}
 def test_it_learns_what_can_be_learned(tmp_path):
     photos, stores = world(tmp_path)
     member = recipe("effnet_mask", epochs=6, epoch_photos=112, lr=0.003)
-    _, history = fit(learnable(photos, member, 0), stores, member, TRAINING, 1, "mask", tmp_path)
+    _, history = fit(job(member, tmp_path, "mask"), learnable(photos, member, 0), stores)
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
 
 
 @pytest.mark.parametrize("checked", [1, 2, 16])
 def test_a_loss_that_is_not_finite_names_epoch_and_step(tmp_path, monkeypatch, checked):
-    monkeypatch.setattr(fitting, "CHECKED", checked)
+    monkeypatch.setattr(engine, "CHECKED", checked)
     photos, stores = world(tmp_path)
     member = recipe("nfnet", lr=1e30, epoch_photos=64)
-    with pytest.raises(UserError, match=r"nfnet-0: the loss is .* in epoch 1, step 2;"):
-        fit(learnable(photos, member, 0), stores, member, TRAINING, 1, "nfnet-0", tmp_path)
+    with pytest.raises(UserError, match=r"nfnet-0 epoch 1/\d, step 2: the loss is .*; lower the member's lr"):
+        fit(job(member, tmp_path, "nfnet-0"), learnable(photos, member, 0), stores)
 
 
 def test_of_later_steps_the_first_that_failed_is_named():
     losses = [torch.tensor(value) for value in (1.0, float("nan"), float("inf"))]
-    with pytest.raises(UserError, match="the loss is nan in epoch 1, step 18;"):
-        fitting._must_be_finite(losses, "nfnet-0", 0, 16)
+    with pytest.raises(UserError, match="nfnet-0 epoch 1/3, step 2: the loss is nan; lower lr"):
+        engine._must_be_finite(losses, 1, "nfnet-0 epoch 1/3", "lr")
 
 
 def test_the_held_out_fold_eval_photos_and_dropped_rows_are_not_learned(tmp_path):
@@ -104,8 +103,7 @@ def test_a_frozen_regressor_does_not_move(tmp_path):
     moved = []
     for frozen in (True, False):
         member = recipe("effnet_age", years={"gamma": 0.05, "frozen": frozen})
-        (tmp_path / str(frozen)).mkdir()
-        model, _ = fit(learnable(photos, member, 0), stores, member, TRAINING, 1, "age", tmp_path / str(frozen))
+        model, _ = fit(job(member, tmp_path / str(frozen), "age"), learnable(photos, member, 0), stores)
         torch.manual_seed(seed_of(1, "weights", "age") % 2**63)
         start = build(member, None, pretrained=True).regressor.weight
         moved.append(not torch.equal(model.regressor.weight, start))
@@ -118,9 +116,8 @@ def test_a_batch_in_parts_gives_the_whole_batchs_weights(tmp_path):
     for parts in (1, 3):
         schedule = recipe("beit_age")["schedule"] | {"accumulate": parts}
         member = recipe("beit_age", schedule=schedule, dropout={"rate": 0.0, "samples": 1}, consistency=CONSISTENCY)
-        (tmp_path / str(parts)).mkdir()
         rows, others = learnable(photos, member, 0), without_labels(photos, member)
-        model, _ = fit(rows, stores, member, TRAINING, 1, "beit", tmp_path / str(parts), others)
+        model, _ = fit(job(member, tmp_path / str(parts), "beit"), rows, stores, others)
         weights.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
     torch.testing.assert_close(weights[0], weights[1], atol=1e-5, rtol=0)
 
@@ -144,9 +141,7 @@ def test_every_trick_at_once_trains_and_goes_on_after_an_epoch_bit_for_bit(tmp_p
         member |= {"age_head": "softmax", "loss": member["loss"] | {"kind": "soft_f1"}}
     rows, others = learnable(photos, member, 0), without_labels(photos, member)
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
-    straight.mkdir()
-    resumed.mkdir()
-    whole, history = fit(rows, stores, member, TRAINING, 1, "tricks", straight, others)
+    whole, history = fit(job(member, straight, "tricks"), rows, stores, others)
 
     class Stop(Exception):
         pass
@@ -159,8 +154,8 @@ def test_every_trick_at_once_trains_and_goes_on_after_an_epoch_bit_for_bit(tmp_p
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "save", save_and_stop)
         with pytest.raises(Stop):
-            fit(rows, stores, member, TRAINING, 1, "tricks", resumed, others)
-    again, history_again = fit(rows, stores, member, TRAINING, 1, "tricks", resumed, others)
+            fit(job(member, resumed, "tricks"), rows, stores, others)
+    again, history_again = fit(job(member, resumed, "tricks"), rows, stores, others)
     assert history == history_again
     assert all(np.isfinite(entry["loss"]) for entry in history)
     assert weights_of(whole) == weights_of(again)
@@ -171,7 +166,7 @@ def test_each_voter_judges_what_it_did_not_learn(tmp_path):
     photos = photos[photos["split"] == "train"].reset_index(drop=True)
     photos["fold"] = photos["fold"].astype(int)
     for protocol, own in (("alone", True), ("rest", False)):
-        judged = judge(photos, stores, recipe("voter"), TRAINING, protocol, 1, tmp_path, 1)
+        judged = judge(job(recipe("voter"), tmp_path), photos, stores, protocol, 1)
         judged.check()
         for voter in (0, 1):
             silent = np.isnan(judged.years[voter])

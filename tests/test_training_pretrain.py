@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 import torch
-from learning import TRAINING, recipe, world
+from learning import job, recipe, world
 from safetensors.torch import save_file
 
 from facemask.errors import UserError
@@ -26,10 +26,8 @@ OPTIONS = {
 
 
 def run(photos, stores, folder, **options):
-    folder.mkdir(exist_ok=True)
     chosen = OPTIONS | options
-    rows = seen_photos(photos, chosen)
-    return pretrain(rows, stores, recipe("beit_age"), chosen, TRAINING, 1, "beit", folder)
+    return pretrain(job(recipe("beit_age"), folder, "beit"), chosen, seen_photos(photos, chosen), stores)
 
 
 def test_eval_photos_are_seen_only_if_transductive(tmp_path):

@@ -1,4 +1,4 @@
-"""Writes that are whole or absent: a temporary name beside the target, renamed at the end."""
+"""Writes that are whole or absent (a temporary name beside the target, renamed at the end), and locks between processes."""
 
 import json
 import os
@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
+
+from facemask.errors import UserError
 
 
 @contextmanager
@@ -28,6 +31,26 @@ def replacing(target: str | Path) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         _remove(temporary)
+
+
+@contextmanager
+def locked(path: Path, held: str) -> Iterator[None]:
+    """Hold the lock file `path` for this process until the block ends; it ends with the process, too, however that dies.
+
+    Raises UserError with the sentence `held` while another process has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=0):
+            yield
+    except Timeout as error:
+        raise UserError(held) from error
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's bytes are on the disk: renamed before that, it could be empty after a power cut."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def write_text(text: str, target: str | Path) -> None:

@@ -14,6 +14,7 @@ from facemask.labels import ATTRIBUTES, CLASSES
 
 JOINT_COLUMNS = tuple(f"p{index:02d}" for index in range(len(CLASSES)))
 ATTRIBUTE_COLUMNS = {name: tuple(f"{name}{code}" for code in range(len(words))) for name, words in ATTRIBUTES.items()}
+COLUMNS = {"joint": JOINT_COLUMNS, **ATTRIBUTE_COLUMNS, "years": ("age",)}  # of each head a network may have
 
 
 def predicts(table: pd.DataFrame, name: str) -> tuple[str, ...]:
@@ -21,9 +22,8 @@ def predicts(table: pd.DataFrame, name: str) -> tuple[str, ...]:
 
     Raises UserError for a table with only some columns of a distribution, or with none.
     """
-    columns = {"joint": JOINT_COLUMNS, **ATTRIBUTE_COLUMNS}
     held = []
-    for target, needed in columns.items():
+    for target, needed in {"joint": JOINT_COLUMNS, **ATTRIBUTE_COLUMNS}.items():
         lacking = [column for column in needed if column not in table]
         if not lacking:
             held.append(target)

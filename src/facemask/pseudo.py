@@ -1,6 +1,6 @@
-"""Pseudo-labels: what teachers are sure of about photos that nobody labelled becomes the students' labels.
+"""Pseudo-labels: teachers' confident predictions of unlabelled photos become labels that students train on.
 
-No cycle: teachers -> their opinions -> labels above thresholds -> a second training table -> students.
+No cycle: teachers -> their predictions -> labels above thresholds -> a second training table -> students.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from facemask.errors import UserError
-from facemask.labels import ATTRIBUTES, CLASSES, Array, decode, marginals
+from facemask.labels import ATTRIBUTES, Array, decode, marginals
+from facemask.predictions import ATTRIBUTE_COLUMNS, JOINT_COLUMNS
 
-COLUMNS = {name: [f"{name}{code}" for code in range(len(words))] for name, words in ATTRIBUTES.items()}
 BAND_AGES = np.array([20, 45, 65])  # a band without years: an age inside it, for any training boundary from 46 to 65
 SPLIT = "pseudo"  # of an eval photo that got a label; learnable() leaves out `eval` alone
 
@@ -23,42 +23,33 @@ def unlabelled(photos: pd.DataFrame) -> Array:
     return ((photos["split"] == "eval") | ((photos["split"] == "extra") & some_unknown)).to_numpy(dtype=bool)
 
 
-def opinion(table: pd.DataFrame) -> pd.DataFrame:
-    """A prediction table as photo and the distributions of the attributes that it tells; a joint one by its marginals."""
-    joint = [f"p{number:02d}" for number in range(len(CLASSES))]
-    if set(joint) <= set(table.columns):
-        parts = marginals(table[joint].to_numpy(np.float64))
+def attribute_table(table: pd.DataFrame) -> pd.DataFrame:
+    """A prediction table as photo and the distributions of the attributes that it predicts; a joint one by its marginals."""
+    if set(JOINT_COLUMNS) <= set(table.columns):
+        parts = marginals(table[list(JOINT_COLUMNS)].to_numpy(np.float64))
     else:
-        parts = {name: table[columns].to_numpy(np.float64) for name, columns in COLUMNS.items() if columns[0] in table}
-    values = {column: part[:, code] for name, part in parts.items() for code, column in enumerate(COLUMNS[name])}
+        held = {name: list(columns) for name, columns in ATTRIBUTE_COLUMNS.items() if columns[0] in table}
+        parts = {name: table[columns].to_numpy(np.float64) for name, columns in held.items()}
+    values = {f"{name}{code}": shares for name, part in parts.items() for code, shares in enumerate(part.T)}
     return pd.DataFrame({"photo": table["photo"].to_numpy(), **values})
 
 
-def pseudo_labels(opinions: Sequence[pd.DataFrame], thresholds: dict[str, list[float]]) -> pd.DataFrame:
+def pseudo_labels(predictions: Sequence[pd.DataFrame], thresholds: dict[str, list[float]]) -> pd.DataFrame:
     """photo, attribute, value (code), confidence: the teachers' mean, where it reaches the threshold of its class.
 
-    Raises UserError where thresholds lack an attribute or a class, or lie outside 0..1.
+    predictions: attribute_table of each teacher. Raises UserError where thresholds lack an attribute or a class, or lie
+    outside 0..1.
     """
     _check(thresholds)
     parts = []
-    for attribute, columns in COLUMNS.items():
-        tables = [table.set_index("photo")[columns] for table in opinions if columns[0] in table]
-        if not tables:
-            continue
-        mean = pd.concat(tables).groupby(level=0, sort=True).mean()
-        value = mean.to_numpy().argmax(1)
-        confidence = mean.to_numpy().max(1)
-        sure = confidence >= np.array(thresholds[attribute])[value]
-        parts.append(
-            pd.DataFrame(
-                {
-                    "photo": mean.index[sure],
-                    "attribute": attribute,
-                    "value": value[sure],
-                    "confidence": confidence[sure],
-                }
-            )
-        )
+    for attribute, columns in ATTRIBUTE_COLUMNS.items():
+        tables = [table.set_index("photo")[list(columns)] for table in predictions if columns[0] in table]
+        if tables:
+            mean = pd.concat(tables).groupby(level=0, sort=True).mean()
+            values = mean.to_numpy()
+            best = pd.DataFrame({"photo": mean.index, "attribute": attribute, "value": values.argmax(1)})
+            best["confidence"] = values.max(1)
+            parts.append(best[best["confidence"] >= np.array(thresholds[attribute])[best["value"]]])
     if not parts:
         raise UserError("pseudo.teachers tell no attribute; name at least one member that predicts mask, gender or age")
     return pd.concat(parts, ignore_index=True)

@@ -1,4 +1,4 @@
-"""Where a member looks: Grad-CAM (Selvaraju et al. 2017) of convolutional and of transformer backbones."""
+"""Grad-CAM (Selvaraju et al. 2017) of convolutional and of transformer backbones: which places speak for the predicted class."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,8 +6,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from pytorch_grad_cam import GradCAM
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
 from facemask.inference.views import VIEWS, cut
@@ -18,18 +16,6 @@ from facemask.photos.geometry import crop
 FRAME = (96, 72)  # rows and columns of a map: the whole photo's frame, so that members with other crops can be compared
 
 
-class _OneHead(nn.Module):
-    """Images -> logits (n, classes) of one head: Grad-CAM asks for one tensor."""
-
-    def __init__(self, model: FaceNet, head: str) -> None:
-        super().__init__()
-        self.model, self.head = model, head
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.model(images)[self.head]
-        return logits
-
-
 def watched(backbone: nn.Module) -> tuple[nn.Module, Callable[[Tensor], Tensor] | None] | None:
     """The layer whose activations have places, and what turns them into (n, channels, rows, columns); None if there is none.
 
@@ -38,14 +24,8 @@ def watched(backbone: nn.Module) -> tuple[nn.Module, Callable[[Tensor], Tensor] 
     """
     blocks, patches = getattr(backbone, "blocks", None), getattr(backbone, "patch_embed", None)
     if blocks is not None and patches is not None:
-        rows, columns = patches.grid_size
-        prefix = int(getattr(backbone, "num_prefix_tokens", 0))
-
-        def on_grid(tokens: Tensor) -> Tensor:
-            patches = tokens[:, prefix:].transpose(1, 2)
-            return patches.reshape(len(tokens), -1, rows, columns)
-
-        return blocks[-1].norm1, on_grid
+        grid, prefix = patches.grid_size, int(getattr(backbone, "num_prefix_tokens", 0))
+        return blocks[-1].norm1, lambda tokens: tokens[:, prefix:].transpose(1, 2).unflatten(2, grid)
     stages = getattr(backbone, "feature_info", None)
     if not stages or patches is not None:  # hierarchical transformers order their axes otherwise
         return None
@@ -55,14 +35,13 @@ def watched(backbone: nn.Module) -> tuple[nn.Module, Callable[[Tensor], Tensor] 
 def attention(
     model: FaceNet, photos: Sequence[Array], recipe: dict[str, Any], device: torch.device
 ) -> dict[str, tuple[Array, Array]]:
-    """Head -> the class that the network calls (n,) int64, and where it saw it: (n, *FRAME) uint8, 255 the strongest place.
+    """Head -> the predicted class (n,) int64, and its map (n, *FRAME) uint8, 255 where the evidence is strongest.
 
     photos: (h, w, 3) uint8 each. What lies outside the recipe's crop is 0. Empty for a backbone without places.
     """
     place = watched(model.backbone)
     if place is None:
         return {}
-    layer, on_grid = place
     model = model.to(device).eval()
     mean, deviation = normalisation(model)
     size, share = recipe["size"], recipe["augment"]["share"]
@@ -70,25 +49,52 @@ def attention(
     images = ((views.permute(0, 3, 1, 2).float() - mean) / deviation).to(device)
     found = {}
     for head in recipe["predicts"]:
-        explain = GradCAM(_OneHead(model, head), [layer], on_grid)
-        parts, called = [], []
-        try:  # as a context manager it would swallow an IndexError
-            for some in torch.split(images, recipe["batch"]):
-                with torch.no_grad():
-                    classes = model(some)[head].argmax(1).tolist()
-                parts.append(explain(some, [ClassifierOutputTarget(code) for code in classes]))
-                called += classes
-        finally:
-            explain.activations_and_grads.release()
-        maps = [_framed(each, photo, size, share) for each, photo in zip(np.concatenate(parts), photos, strict=True)]
-        found[head] = (np.array(called, dtype=np.int64), np.stack(maps))
+        parts = [grad_cam(model, head, some, *place) for some in torch.split(images, recipe["batch"])]
+        classes, maps = (np.concatenate(each) for each in zip(*parts, strict=True))
+        framed = [_framed(each, photo, size, share) for each, photo in zip(maps, photos, strict=True)]
+        found[head] = (classes, np.stack(framed))
     return found
 
 
-def _framed(seen: Array, photo: Array, size: list[int], share: float) -> Array:
+def grad_cam(
+    model: FaceNet, head: str, images: Tensor, layer: nn.Module, on_grid: Callable[[Tensor], Tensor] | None
+) -> tuple[Array, Array]:
+    """The head's predicted class (n,) int64 of normalised images (n, 3, h, w), and its map (n, h, w) float32 in 0..1.
+
+    A channel's weight is the mean over places of the gradient of the class's logit; a map is the positive part of the
+    weighted sum of the layer's channels, scaled to 0..1 and resized to the image.
+    """
+    kept: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        kept.append(output)
+
+    listener = layer.register_forward_hook(keep)
+    try:
+        with torch.enable_grad():
+            logits = model(images)[head]
+    finally:
+        listener.remove()
+    classes = logits.argmax(1)
+    (gradients,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), kept[-1])
+    activations, gradients = (on_grid(each) if on_grid else each for each in (kept[-1].detach(), gradients))
+    weighted = (gradients.mean((2, 3), keepdim=True) * activations).sum(1).clamp(min=0).float().cpu().numpy()
+    height, width = images.shape[2:]
+    maps = [_scaled(cv2.resize(_scaled(each), (width, height))) for each in weighted]
+    return classes.cpu().numpy(), np.stack(maps)
+
+
+def _scaled(values: Array) -> Array:
+    """To 0..1; a constant map becomes 0."""
+    risen = values - values.min()
+    scaled: Array = risen / (1e-7 + risen.max())
+    return scaled
+
+
+def _framed(values: Array, photo: Array, size: list[int], share: float) -> Array:
     """A map (rows, columns) 0..1 of the recipe's crop, put back into the photo's frame."""
     whole = np.zeros(photo.shape[:2], dtype=np.float32)
     part = crop(whole, size, share)  # a window on `whole`, not a copy
-    part[...] = cv2.resize(seen.astype(np.float32), part.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    part[...] = cv2.resize(values.astype(np.float32), part.shape[::-1], interpolation=cv2.INTER_LINEAR)
     framed = cv2.resize(whole, FRAME[::-1], interpolation=cv2.INTER_AREA)
     return np.asarray(np.rint(255 * framed.clip(0, 1)), dtype=np.uint8)

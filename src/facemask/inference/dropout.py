@@ -1,28 +1,29 @@
-"""MC-dropout (Gal & Ghahramani 2016): how much thinned copies of one network agree about a photo.
+"""MC-dropout (Gal & Ghahramani 2016): how much copies of one network with different dropout masks agree about a photo.
 
-A pass is one thinned network, and it judges every photo and every view (Kirsch et al. 2019 call that consistent dropout).
-So the masks are a function of (seed, stage, key, pass) alone, and neither batch size nor order nor workers change a number.
-The dropout is the recipe's own, before the heads: the backbone runs once for all passes.
+Each pass uses one dropout mask for all photos and views (consistent dropout, Kirsch et al. 2019), which is a function of
+(seed, key, pass) alone: neither batch size nor order nor workers change a number. The dropout is the recipe's own, before
+the heads, so the backbone runs once for all passes.
 """
 
 import numpy as np
 import pandas as pd
 import torch
+from scipy.special import entr
 from torch import Tensor
 
 from facemask.draws import generator
 from facemask.errors import UserError
-from facemask.inference.predict import COLUMNS
 from facemask.inference.views import averaged
 from facemask.labels import Array
 from facemask.nets.model import FaceNet
+from facemask.predictions import COLUMNS
 
 PREFIX = "dropout_"  # of the added columns: dropout_p00 .. the mean, dropout_joint_entropy, dropout_joint_information
 ENTROPY, INFORMATION = "_entropy", "_information"
 
 
 class Passes:
-    """Thinned copies of one network, as predict() asks them: the features of every view -> the added columns."""
+    """Called by predict() with the features of every view -> the added columns."""
 
     def __init__(self, model: FaceNet, passes: int, average: str, seed: int, *key: object) -> None:
         """key: member and fold. Raises UserError for a network without dropout, whose passes would all be the same."""
@@ -51,10 +52,10 @@ def masks(passes: int, features: int, rate: float, seed: int, *key: object) -> T
 
 
 def summary(probabilities: Array, head: str) -> dict[str, Array]:
-    """Columns float32 (n,) of what the passes (passes, n, classes) say: their mean, its entropy, the information.
+    """Columns float32 (n,) of the passes' probabilities (passes, n, classes): their mean, its entropy, the information.
 
-    Entropies in nats. The mutual information of answer and network is the mean's entropy less the mean of the entropies
-    (Houlsby et al. 2011): large where the thinned networks are sure, and of different things.
+    In nats. The mutual information of prediction and mask is the entropy of the mean less the mean of the entropies
+    (Houlsby et al. 2011): large where the passes are confident of different classes.
     """
     values = probabilities.astype(np.float64)
     return _columns(values.mean(0), _entropy(values).mean(0), head)
@@ -82,6 +83,5 @@ def _columns(mean: Array, expected_entropy: Array, head: str) -> dict[str, Array
 
 def _entropy(probabilities: Array) -> Array:
     """Nats, over the last axis."""
-    logarithms = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
-    entropy: Array = -(probabilities * logarithms).sum(-1)
+    entropy: Array = entr(probabilities).sum(-1)
     return entropy

@@ -1,4 +1,4 @@
-"""Honest predictions of photos that are never held out: a source is judged by members that learned nothing from it."""
+"""Predictions of external photos, which no fold holds out: each source is judged by members that were not trained on it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ COLUMNS = ["source", "photo", "person", "file", "attribute", "member", "true", "
 
 
 def judges(recipes: Mapping[str, Mapping[str, Any]], source: str) -> dict[str, str]:
-    """Attribute -> the first member that predicts it and did not learn from the source; an attribute without one is absent."""
+    """Attribute -> the first member that predicts it and was not trained on the source; an attribute without one is absent."""
     found: dict[str, str] = {}
     for name, recipe in recipes.items():
         if source not in recipe["sources"]:
@@ -25,7 +25,7 @@ def judges(recipes: Mapping[str, Mapping[str, Any]], source: str) -> dict[str, s
 
 
 def sample(photos: pd.DataFrame, source: str, most: int, seed: int) -> pd.DataFrame:
-    """At most that many photos of the source, drawn, in the table's order."""
+    """At most that many photos of the source, chosen at random, in the table's order."""
     rows = photos[photos["source"] == source]
     chosen = generator(seed, "looks", source).permutation(len(rows))[:most]
     return rows.iloc[np.sort(chosen)].reset_index(drop=True)

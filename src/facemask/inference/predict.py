@@ -1,6 +1,7 @@
-"""One predict() for validation, out-of-fold and test alike."""
+"""One predict() for validation, out-of-fold and test alike, and the mean over the folds' networks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,24 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from facemask.inference.views import View, averaged, cut, named
-from facemask.labels import ATTRIBUTES, CLASSES, Array
+from facemask.labels import Array
 from facemask.nets.model import FaceNet, normalisation
 from facemask.nets.precision import autocast
+from facemask.nets.processor import device_of
+from facemask.predictions import COLUMNS
 
-COLUMNS = {
-    "joint": [f"p{number:02d}" for number in range(len(CLASSES))],
-    **{attribute: [f"{attribute}{code}" for code in range(len(words))] for attribute, words in ATTRIBUTES.items()},
-    "years": ["age"],
-}
+Also = Callable[[list[Tensor]], dict[str, Array]]  # a batch's features (n, features) of each view -> more columns
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How a member predicts: its recipe, params.yaml's section training, and the mean over which views (names of VIEWS), of
+    probabilities or of logits."""
+
+    recipe: dict[str, Any]
+    training: dict[str, Any]
+    views: Sequence[str] = ("plain",)
+    average: str = "probabilities"
 
 
 class _Views(torch.utils.data.Dataset[Array]):
@@ -41,27 +51,16 @@ def _stack(samples: list[Array]) -> Tensor:
 
 
 @torch.inference_mode()
-def predict(
-    model: FaceNet,
-    photos: Any,
-    recipe: dict[str, Any],
-    views: list[str],
-    training: dict[str, Any],
-    device: torch.device,
-    title: str = "",
-    average: str = "probabilities",
-    also: Callable[[list[Tensor]], dict[str, Array]] | None = None,
-) -> pd.DataFrame:
-    """Probabilities (float32, columns as in COLUMNS) of photos, a sequence of (h, w, 3) uint8; one row each, in order.
+def predict(model: FaceNet, photos: Any, how: Inference, title: str = "", also: Also | None = None) -> pd.DataFrame:
+    """Probabilities (float32, predictions.COLUMNS) of photos, a sequence of (h, w, 3) uint8; one row each, in order.
 
-    The mean over the views (names of views.VIEWS), taken of probabilities or of logits; of years as they are.
-    also: the batch's features, (n, features) a view -> further columns. Raises UserError for an unknown view or average.
+    Years are averaged as they are. Raises UserError for an unknown view or average.
     """
-    model.eval()
-    wanted = named(views)
+    recipe, wanted, device = how.recipe, named(how.views), device_of(how.training)
+    model = model.eval().to(device)
     cuts = list(dict.fromkeys(view.upright() for view in wanted))  # a mirrored view is turned on the device
     mean, deviation = (tensor.to(device) for tensor in normalisation(model))
-    workers = min(training["workers"], len(photos) // recipe["batch"])  # none is started for a photo or two
+    workers = min(how.training["workers"], len(photos) // recipe["batch"])  # none is started for a photo or two
     loader = DataLoader(_Views(photos, recipe, cuts), recipe["batch"], num_workers=workers, collate_fn=_stack)
     parts: list[dict[str, Array]] = []
     features: list[Tensor] = []
@@ -70,24 +69,34 @@ def predict(
         for batch in tqdm(loader, desc=title, unit="batch", disable=None):
             images = {cut: (each.to(device).float() - mean) / deviation for cut, each in zip(cuts, batch, strict=True)}
             features.clear()
-            seen = []
+            outputs = []
             for view in wanted:
                 turned = images[view.upright()].flip(3) if view.mirrored else images[view.upright()]
                 if recipe["channels_last"]:
                     turned = turned.contiguous(memory_format=torch.channels_last)
-                with autocast(device, training["amp"]):
-                    seen.append(model(turned))
-            parts.append(_columns(seen, average) | (also(features) if also else {}))
+                with autocast(device, how.training["amp"]):
+                    outputs.append(model(turned))
+            parts.append(_columns(outputs, how.average) | (also(features) if also else {}))
     finally:
         listener.remove()
     return pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, dtype=np.float32)
 
 
-def _columns(seen: list[dict[str, Tensor]], average: str) -> dict[str, Array]:
+def predict_folds(models: Iterable[tuple[int, FaceNet]], photos: Any, how: Inference, title: str) -> pd.DataFrame:
+    """The mean of the predictions of each (fold, network), in whose training the photos had no part."""
+    return fold_mean([predict(model, photos, how, f"{title} {fold}") for fold, model in models])
+
+
+def fold_mean(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The mean over the folds' tables of the same photos, float32."""
+    return (sum(tables[1:], tables[0]) / len(tables)).astype("float32")
+
+
+def _columns(outputs: list[dict[str, Tensor]], average: str) -> dict[str, Array]:
     """Column -> (n,) float32, from the network's outputs of each view."""
     columns: dict[str, Array] = {}
-    for head in seen[0]:
-        outputs = [out[head].float() for out in seen]
-        values = torch.stack(outputs).mean(0)[:, None] if head == "years" else averaged(outputs, average)
+    for head in outputs[0]:
+        logits = [output[head].float() for output in outputs]
+        values = torch.stack(logits).mean(0)[:, None] if head == "years" else averaged(logits, average)
         columns |= dict(zip(COLUMNS[head], values.cpu().numpy().T, strict=True))
     return columns

@@ -1,5 +1,6 @@
-"""Test-time augmentation: the views of a photo that a member may judge, by name."""
+"""Test-time augmentation: the views of a photo, by name."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +40,7 @@ VIEWS = {
 }
 
 
-def named(names: list[str]) -> list[View]:
+def named(names: Sequence[str]) -> list[View]:
     """Raises UserError for an unknown view, and for none."""
     unknown = [name for name in names if name not in VIEWS]
     if unknown:

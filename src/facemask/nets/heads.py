@@ -1,4 +1,4 @@
-"""What stands on a backbone: linear heads, two ordinal heads for the age bands, and dropout that knows of other processes."""
+"""Heads on a backbone: linear ones, two ordinal ones for the age bands, and dropout that is the same for any number of processes."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -71,7 +71,7 @@ AGE_HEADS: dict[str, Callable[[int], nn.Module]] = {
 
 
 class BatchDropout(nn.Dropout):
-    """Dropout whose draws for a batch do not depend on how many processes share it, given that their seeds are equal."""
+    """Dropout whose mask for a batch does not depend on how many processes share it, given equal seeds."""
 
     def forward(self, features: Tensor) -> Tensor:
         if not (self.training and distributed.is_available() and distributed.is_initialized()):

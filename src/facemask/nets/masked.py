@@ -1,4 +1,4 @@
-"""Masked image modelling (BEiT, Bao et al. 2021): block-wise masks, and the network that guesses hidden patches' tokens."""
+"""Masked image modelling (BEiT, Bao et al. 2021): block-wise masks, and the network that predicts hidden patches' tokens."""
 
 from typing import Any, cast
 

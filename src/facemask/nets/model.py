@@ -1,13 +1,16 @@
 """A timm backbone with one linear head a task. The only module that knows timm's models."""
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import timm
 import torch
+from safetensors.torch import load_file
 from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
-from facemask.errors import UserError
+from facemask.errors import UserError, chosen
 from facemask.labels import ATTRIBUTES, CLASSES
 from facemask.nets.heads import AGE_HEADS, AGE_SPREAD, MEAN_AGE, BatchDropout, YearsHead
 from facemask.nets.weights import load_pretrained, unreachable
@@ -45,9 +48,8 @@ class FaceNet(nn.Module):
 
 
 def _head(name: str, features: int, recipe: dict[str, Any]) -> nn.Module:
-    if recipe["age_head"] not in AGE_HEADS:
-        raise UserError(f"age_head={recipe['age_head']!r} is unknown; choose from {', '.join(AGE_HEADS)}")
-    return AGE_HEADS[recipe["age_head"]](features) if name == "age" else nn.Linear(features, HEADS[name])
+    age_head = chosen(AGE_HEADS, "age_head", recipe["age_head"])
+    return age_head(features) if name == "age" else nn.Linear(features, HEADS[name])
 
 
 def sized(recipe: dict[str, Any]) -> dict[str, Any]:
@@ -77,6 +79,19 @@ def build(recipe: dict[str, Any], weights_dir: str | None, pretrained: bool) -> 
     if pretrained:
         load_pretrained(backbone, name, recipe["weights"], weights_dir)
     return FaceNet(backbone, backbone.num_features, recipe)
+
+
+def load_trained(recipe: dict[str, Any], path: Path) -> FaceNet:
+    """The network of a finished fit, on the CPU."""
+    model = build(recipe, None, pretrained=False)
+    model.load_state_dict(load_file(path))
+    return model.eval()
+
+
+def load_folds(recipe: dict[str, Any], folder: Path, folds: Iterable[int]) -> Iterator[tuple[int, FaceNet]]:
+    """(fold, its network), one in memory at a time; folder: a member's, with <fold>/weights.safetensors inside."""
+    for fold in folds:
+        yield fold, load_trained(recipe, folder / str(fold) / "weights.safetensors")
 
 
 def _must_be_known(name: str) -> None:

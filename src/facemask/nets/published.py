@@ -1,8 +1,10 @@
 """Published tokenizers by path: DALL-E's discrete VAE, which BEiT learned from, and BEiT v2's VQ-KD; safetensors alone."""
 
+from collections import OrderedDict
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch.nn.functional as F
 from timm.layers import resample_abs_pos_embed
@@ -49,16 +51,11 @@ class DalleEncoder(nn.Module):
         super().__init__()
         self.size = [rows * DVAE_STRIDE for rows in grid]
         widths = [hidden, hidden, 2 * hidden, 4 * hidden, 8 * hidden]
-        blocks: dict[str, nn.Module] = {"input": nn.Conv2d(3, hidden, 7, padding=3)}
-        for group in range(1, 5):
-            parts = {
-                "block_1": _DalleBlock(widths[group - 1], widths[group]),
-                "block_2": _DalleBlock(widths[group], widths[group]),
-            }
-            pool = {"pool": nn.MaxPool2d(2)} if group < 4 else {}
-            blocks[f"group_{group}"] = _named(parts | pool)
-        blocks["output"] = _named({"relu": nn.ReLU(), "conv": nn.Conv2d(8 * hidden, codes, 1)})
-        self.blocks = _named(blocks)
+        self.blocks = _named({"input": nn.Conv2d(3, hidden, 7, padding=3)})
+        for group, (before, after) in enumerate(pairwise(widths), 1):
+            parts = {"block_1": _DalleBlock(before, after), "block_2": _DalleBlock(after, after)}
+            self.blocks.add_module(f"group_{group}", _named(parts | ({"pool": nn.MaxPool2d(2)} if group < 4 else {})))
+        self.blocks.add_module("output", _named({"relu": nn.ReLU(), "conv": nn.Conv2d(8 * hidden, codes, 1)}))
 
     def forward(self, images: Tensor) -> Tensor:
         small = F.interpolate(images, self.size, mode="bilinear", antialias=True, align_corners=False)
@@ -71,12 +68,11 @@ class _DalleBlock(nn.Module):
         super().__init__()
         hidden = outputs // 4
         self.id_path = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
-        sizes = [(inputs, hidden, 3), (hidden, hidden, 3), (hidden, hidden, 3), (hidden, outputs, 1)]
-        parts: dict[str, nn.Module] = {}
-        for number, (before, after, kernel) in enumerate(sizes, 1):
-            parts[f"relu_{number}"] = nn.ReLU()
-            parts[f"conv_{number}"] = nn.Conv2d(before, after, kernel, padding=kernel // 2)
-        self.res_path = _named(parts)
+        self.res_path = nn.Sequential()
+        for number, (before, after) in enumerate(pairwise([inputs, hidden, hidden, hidden, outputs]), 1):
+            kernel = 3 if number < 4 else 1
+            self.res_path.add_module(f"relu_{number}", nn.ReLU())
+            self.res_path.add_module(f"conv_{number}", nn.Conv2d(before, after, kernel, padding=kernel // 2))
 
     def forward(self, inputs: Tensor) -> Tensor:
         return cast(Tensor, self.id_path(inputs) + self.res_path(inputs) / 64)  # 1 / (8 blocks)^2
@@ -136,8 +132,5 @@ def _vq_kd(state: State, grid: tuple[int, int]) -> tuple[nn.Module, int]:
 TOKENIZERS = {"blocks.input.w": _dalle, "quantize.embedding.weight": _vq_kd}  # a name that only this one's file has
 
 
-def _named(parts: dict[str, Any]) -> nn.Sequential:
-    sequence = nn.Sequential()
-    for name, part in parts.items():
-        sequence.add_module(name, part)
-    return sequence
+def _named(parts: dict[str, nn.Module]) -> nn.Sequential:
+    return nn.Sequential(OrderedDict(parts))

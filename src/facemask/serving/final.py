@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 
 from facemask.ensemble.evidence import Evidence, gather
-from facemask.inference.predict import predict
+from facemask.inference.predict import Inference, predict_folds
 from facemask.labels import ATTRIBUTES, Array, decode
 from facemask.nets.model import FaceNet
-from facemask.nets.processor import use_threads
+from facemask.nets.processor import device_of, use_threads
 from facemask.predictions import JOINT_COLUMNS
 from facemask.scoring.scores import called_classes
 from facemask.serving.bundle import Bundle
-from facemask.training.devices import device_of
 
 Load = Callable[[str, int], FaceNet]  # (member, fold) -> its network
 
@@ -25,7 +24,7 @@ class FinalEnsemble:
     def __init__(self, bundle: Bundle, load: Load) -> None:
         """load: bundle.model itself keeps one network in memory at a time, functools.cache of it keeps them all."""
         self.bundle, self.load = bundle, load
-        self.device = device_of(bundle.training)
+        device_of(bundle.training)  # raises for a device that is not here, before anybody asks
         self.stack = bundle.ensemble()
 
     def __call__(self, photos: Any) -> pd.DataFrame:
@@ -38,22 +37,8 @@ class FinalEnsemble:
 
     def _member(self, name: str, photos: Any) -> pd.DataFrame:
         member = self.bundle.members[name]
-        sums: pd.DataFrame | None = None
-        for fold in self.bundle.folds:
-            model = self.load(name, fold).to(self.device)
-            table = predict(
-                model,
-                photos,
-                member["recipe"],
-                member["views"],
-                self.bundle.training,
-                self.device,
-                f"{name} {fold}",
-                member["average"],
-            )
-            sums = table if sums is None else sums + table
-        assert sums is not None, "a member has at least one fold"
-        return (sums / len(self.bundle.folds)).astype("float32")
+        how = Inference(member["recipe"], self.bundle.training, member["views"], member["average"])
+        return predict_folds(((fold, self.load(name, fold)) for fold in self.bundle.folds), photos, how, name)
 
 
 def answers(probabilities: Array, evidence: Evidence) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Augmentation whose every draw comes from (seed, epoch, draw): neither workers nor resume change it."""
+"""Augmentation whose random numbers are a function of (seed, epoch, draw): neither workers nor resume change them."""
 
 import os
 import random as python_random
@@ -45,23 +45,19 @@ class Augmentation:
 def _transforms(options: dict[str, Any], side: int) -> list[Any]:
     """Transforms of an image whose shorter side is `side` pixels."""
     transforms: list[Any] = [A.HorizontalFlip(p=options["flip"])]
-    if options["shift"] or options["rotate"]:
-        shift, rotate = options["shift"], options["rotate"]
-        transforms.append(
-            A.Affine(
-                translate_percent=(-shift, shift), rotate=(-rotate, rotate), border_mode=cv2.BORDER_REPLICATE, p=1.0
-            )
-        )
-    if options["colour"]:
-        transforms.append(A.ColorJitter(*[(1 - options["colour"], 1 + options["colour"])] * 3, hue=(0, 0), p=1.0))
+    shift, rotate, colour, cutout = (options[key] for key in ("shift", "rotate", "colour", "cutout"))
+    if shift or rotate:
+        moved = {"translate_percent": (-shift, shift), "rotate": (-rotate, rotate)}
+        transforms.append(A.Affine(**moved, border_mode=cv2.BORDER_REPLICATE, p=1.0))
+    if colour:
+        transforms.append(A.ColorJitter(*[(1 - colour, 1 + colour)] * 3, hue=(0, 0), p=1.0))
     if options["randaugment"]:
-        transforms.append(
-            A.SomeOf(_operations(options["magnitude"] / 30), n=options["randaugment"], replace=True, p=1.0)
-        )
+        operations = _operations(options["magnitude"] / 30)
+        transforms.append(A.SomeOf(operations, n=options["randaugment"], replace=True, p=1.0))
     if options["blur"]:
         transforms.append(A.GaussianBlur(blur_limit=0, sigma_limit=(0.5, 2.0), p=options["blur"]))
-    if options["cutout"]:
-        hole = max(1, round(options["cutout"] if options["cutout"] > 1 else options["cutout"] * side))
+    if cutout:
+        hole = max(1, round(cutout if cutout > 1 else cutout * side))
         transforms.append(A.CoarseDropout((1, 1), (hole, hole), (hole, hole), fill=GREY, p=1.0))
     return transforms
 

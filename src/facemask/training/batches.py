@@ -1,7 +1,6 @@
 """An epoch as batches: read from the stores, augment, stack."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from facemask.nets.losses import soft_targets
 from facemask.nets.model import HEADS
 from facemask.photos.collection import Photos
 from facemask.training.augment import Augmentation
+from facemask.training.engine import Fit
 from facemask.training.rows import targets
 from facemask.training.samplers import epoch_order, sampling_odds
 
@@ -36,53 +36,49 @@ class _Epoch(Dataset[tuple[Array, int]]):
         return self.augmentations[self.photos.source[row]](self.photos[row], f"{self.key}/{draw}/{row}"), row
 
 
-class TrainingBatches:
-    """The batches of every epoch of one fit; epoch e is a function of (seed, key, e) alone.
+Batch = tuple[Tensor, dict[str, Tensor]]  # images (batch, 3, h, w) uint8, targets as in losses.member_loss
+UNIFORM = {"kind": "uniform", "temperature": 0.0, "shares": None}  # a recipe's sampler: every photo equally often
 
-    part: (number, of how many) equal parts of each batch; every process of a fit takes its own.
+
+class TrainingBatches:
+    """The batches of every epoch of one fit; epoch e is a function of (seed, name, e) alone.
+
+    share: (number, of how many) equal shares of each batch; every process of a fit takes its own.
     Raises UserError for a batch that cannot be shared so.
     """
 
-    def __init__(
-        self,
-        rows: pd.DataFrame,
-        store_paths: dict[str, str],
-        recipe: dict[str, Any],
-        seed: int,
-        key: str,
-        workers: int,
-        part: tuple[int, int] = (0, 1),
-    ) -> None:
-        self.photos, self.seed, self.key, self.workers, self.part = Photos(rows, store_paths), seed, key, workers, part
+    def __init__(self, job: Fit, rows: pd.DataFrame, stores: dict[str, str], share: tuple[int, int] = (0, 1)) -> None:
+        self.job, self.photos, self.share, recipe = job, Photos(rows, stores), share, job.recipe
         labels = targets(rows, recipe)
         self.odds = sampling_odds(rows, labels, recipe)
         self.targets = {name: torch.tensor(values) for name, values in labels.items()}
         for head in recipe["predicts"]:
             self.targets[head] = soft_targets(self.targets[head], HEADS[head], recipe["loss"]["smoothing"])
-        self.augmentations = {source: Augmentation(recipe, seed, source) for source in self.photos.stores}
+        self.augmentations = {source: Augmentation(recipe, job.seed, source) for source in self.photos.stores}
         self.draws = recipe["epoch_photos"] or len(rows)
         self.batch = min(recipe["batch"], self.draws)
         self.steps = self.draws // self.batch
-        if self.batch % part[1]:
+        if self.batch % share[1]:
             raise UserError(
-                f"batch={self.batch} is not shared evenly by {part[1]} processes; make it a multiple of them"
+                f"batch={self.batch} is not shared evenly by {share[1]} processes; make it a multiple of them"
             )
 
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-        """Images (batch, 3, h, w) uint8 and targets as in losses.member_loss; a last part of a batch is left out."""
-        order = epoch_order(self.odds, len(self.photos), self.draws, self.seed, self.key, number)
-        batches = np.arange(self.steps * self.batch).reshape(self.steps, self.part[1], -1)
-        draws = batches[:, self.part[0]].reshape(-1)
-        data = _Epoch(self.photos, order, draws, self.augmentations, f"{self.key}/{number}")
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """This process's share of each batch; a last part of a batch is left out."""
+        seed, name = self.job.seed, self.job.name
+        order = epoch_order(self.odds, len(self.photos), self.draws, seed, name, number)
+        batches = np.arange(self.steps * self.batch).reshape(self.steps, self.share[1], -1)
+        draws = batches[:, self.share[0]].reshape(-1)
+        data = _Epoch(self.photos, order, draws, self.augmentations, f"{name}/{number}")
         loader = DataLoader(
             data,
-            self.batch // self.part[1],
-            num_workers=self.workers,
+            self.batch // self.share[1],
+            num_workers=self.job.training["workers"],
             collate_fn=_stack,
             pin_memory=torch.cuda.is_available(),
         )
         for images, chosen in loader:
-            yield images, {name: values[chosen] for name, values in self.targets.items()}
+            yield images, {key: values[chosen] for key, values in self.targets.items()}
 
 
 def _stack(samples: list[tuple[Array, int]]) -> tuple[Tensor, Tensor]:

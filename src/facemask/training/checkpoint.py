@@ -1,6 +1,5 @@
 """Checkpoints outside every DVC output: exact resume, one process a fit, nothing pickled."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -13,11 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from facemask.errors import UserError
-from facemask.files import replacing
+from facemask.files import locked, replacing, sync
 from facemask.nets.weights import save_tensors
 from facemask.training.devices import is_main_process
 
@@ -39,11 +37,8 @@ def fingerprint(*parts: Any) -> str:
 
 def code() -> list[Any]:
     """What this process runs, for a fingerprint: its script, every loaded module of the project, and the versions of libraries."""
-    loaded = [
-        getattr(module, "__file__", None) for name, module in sys.modules.items() if name.split(".")[0] == "facemask"
-    ]
-    script = getattr(sys.modules["__main__"], "__file__", None)
-    files = sorted({Path(file) for file in [*loaded, script] if file})
+    modules = [module for name, module in sys.modules.items() if name.split(".")[0] in ("facemask", "__main__")]
+    files = sorted({Path(file) for module in modules if (file := getattr(module, "__file__", None))})
     return [{name: version(name) for name in LIBRARIES}, *files]
 
 
@@ -69,19 +64,12 @@ def checkpoint_folder(stage: str, mark: str) -> Iterator[Path]:
     if not is_main_process():
         yield folder
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            gone = not os.path.samestat(os.fstat(lock.fileno()), os.stat(lock.name))  # its holder has just finished
-        except (BlockingIOError, FileNotFoundError):
-            gone = True
-        if gone:
-            raise UserError(f"{folder}: another process trains this very fit; wait for it or stop it")
+    lock = folder.with_suffix(".lock")
+    with locked(lock, f"{folder}: another process trains this very fit; wait for it or stop it"):
         folder.mkdir(exist_ok=True)
         yield folder
         shutil.rmtree(folder)
-        Path(lock.name).unlink()
+        lock.unlink()
 
 
 class State(NamedTuple):
@@ -93,7 +81,7 @@ class State(NamedTuple):
 
 
 def save(path: Path, epoch: int, history: list[dict[str, Any]], state: State) -> None:
-    """After `epoch` epochs, with the history so far."""
+    """After `epoch` epochs, with the history so far, and a digest of all of it."""
     states = {name: network.state_dict() for name, network in state.networks.items()}
     states["optimizer"] = {
         f"{parameter}/{name}": torch.as_tensor(value)
@@ -102,31 +90,61 @@ def save(path: Path, epoch: int, history: list[dict[str, Any]], state: State) ->
     }
     states["scaler"] = {name: torch.as_tensor(value) for name, value in state.scaler.state_dict().items()}
     tensors = {f"{name}/{key}": tensor for name, part in states.items() for key, tensor in part.items()}
+    facts = {"epoch": str(epoch), "history": json.dumps(history)}
     with replacing(path) as temporary:
-        save_tensors(tensors, temporary, {"epoch": str(epoch), "history": json.dumps(history)})
+        save_tensors(tensors, temporary, facts | {"sha256": _digest(tensors, facts)})
+        sync(temporary)
 
 
 def resume(path: Path, state: State) -> tuple[int, list[dict[str, Any]]]:
-    """(epochs done, history), with the state put back; (0, []) where there is no checkpoint."""
+    """(epochs done, history), with the state put back; (0, []) where there is no checkpoint, or a damaged one.
+
+    A damaged one is renamed to <path>.damaged.
+    """
     if not path.exists():
         return 0, []
+    try:
+        tensors, facts = _read(path)
+    except (SafetensorError, ValueError) as error:
+        aside = path.with_name(f"{path.name}.damaged")
+        print(f"{path} is damaged ({error}); it is now {aside.name}, and the fit begins anew", flush=True)
+        if is_main_process():
+            path.rename(aside)
+        return 0, []
     states: dict[str, dict[str, Tensor]] = {}
-    with safe_open(path, "pt") as file:
-        for name in file.keys():  # noqa: SIM118 - a safetensors file is no mapping
-            part, key = name.split("/", 1)
-            states.setdefault(part, {})[key] = file.get_tensor(name)
-        metadata = file.metadata()
+    for name, tensor in tensors.items():
+        part, key = name.split("/", 1)
+        states.setdefault(part, {})[key] = tensor
     for name, network in state.networks.items():
         network.load_state_dict(states[name])
     _restore_optimizer(state.optimizer, states["optimizer"])
     if "scaler" in states:  # a scaler that is off has nothing to keep
         state.scaler.load_state_dict({name: tensor.item() for name, tensor in states["scaler"].items()})
-    print(f"resumed after epoch {metadata['epoch']}", flush=True)
-    return int(metadata["epoch"]), json.loads(metadata["history"])
+    print(f"resumed after epoch {facts['epoch']}", flush=True)
+    return int(facts["epoch"]), json.loads(facts["history"])
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors, epoch and history. Raises SafetensorError or ValueError where they are not those that were saved."""
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a safetensors file is no mapping
+        facts = file.metadata() or {}
+    if facts.pop("sha256", None) != _digest(tensors, facts):
+        raise ValueError("its content does not match its digest")
+    return tensors, facts
+
+
+def _digest(tensors: dict[str, Tensor], facts: dict[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """The averages get their parameter's strides back: a fused step walks through memory, whatever the strides say."""
+    """Fused AdamW needs the moments in the parameter's memory layout, so restore its strides."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     values: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():

@@ -1,4 +1,4 @@
-"""One process or several (accelerate launch), a CPU or GPUs: what the loop need not know of."""
+"""One process or several (accelerate launch), so that the loop need not know."""
 
 import os
 from typing import Any
@@ -10,16 +10,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor
 from torch.distributed.nn.functional import all_reduce
 
-from facemask.errors import UserError
-from facemask.nets.processor import use_threads
-
-
-def device_of(training: dict[str, Any]) -> torch.device:
-    """Raises UserError for a device that is not here."""
-    name, has_cuda = training["device"], torch.cuda.is_available()
-    if name != "cpu" and not (name == "auto" or (str(name).split(":")[0] == "cuda" and has_cuda)):
-        raise UserError(f"training.device={name!r} is not here; choose auto or cpu{' or cuda' * has_cuda}")
-    return torch.device(("cuda" if has_cuda else "cpu") if name == "auto" else name)
+from facemask.nets.processor import device_of, use_threads
 
 
 def is_main_process() -> bool:

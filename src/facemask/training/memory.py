@@ -1,4 +1,4 @@
-"""A batch that does not fit into memory: how much of it would, and whether to cut it."""
+"""A batch that does not fit into memory: how many photos would, and whether to cut it."""
 
 import gc
 from collections.abc import Iterator
@@ -6,13 +6,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from timm.utils import ModelEmaV3
 
 from facemask.errors import UserError
 from facemask.nets.losses import member_loss
 from facemask.nets.model import HEADS, build
 from facemask.nets.precision import autocast
-from facemask.training.devices import device_of
-from facemask.training.optimizer import Average, adamw
+from facemask.nets.processor import device_of
+from facemask.training.devices import accelerator
+from facemask.training.engine import Fit
+from facemask.training.optimizer import adamw
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
@@ -30,32 +33,33 @@ def enough_memory(advice: str) -> Iterator[None]:
         raise UserError(advice) from error
 
 
-def smaller_parts(recipe: dict[str, Any], training: dict[str, Any], parts: int, alone: bool, name: str) -> int:
+def smaller_parts(job: Fit, parts: int) -> int:
     """Into how many parts to cut each batch after `parts` were too few.
 
-    Raises UserError, with a number of photos that fits, unless training.fit_batch lets it be cut (`alone`: by one process).
+    Raises UserError, with a number of photos that fits, unless training.fit_batch lets one process cut the batch.
     """
+    batch, alone = job.recipe["batch"], accelerator(job.training, job.recipe).num_processes == 1
     _release()
-    while parts < recipe["batch"]:
+    while parts < batch:
         parts *= 2
-        photos = -(-recipe["batch"] // parts)
-        if step_fits(recipe, training, photos):
-            if training["fit_batch"] and alone:
-                print(f"{name}: out of memory; from here on {photos} photos at a time", flush=True)
-                return parts
-            raise UserError(
-                f"{name}: a batch of {recipe['batch']} photos does not fit into the memory of {device_of(training)}, {photos} "
-                f"do; set batch={photos}, or cut the batch with schedule.accumulate={parts} or training.fit_batch=true"
-            )
-    raise UserError(
-        f"{name}: not even one photo of {recipe['size']} fits into memory; choose a smaller size or backbone"
-    )
+        photos = -(-batch // parts)
+        if not _step_fits(job, photos):
+            continue
+        if job.training["fit_batch"] and alone:
+            print(f"{job.name}: out of memory; from here on {photos} photos at a time", flush=True)
+            return int(parts)
+        raise UserError(
+            f"{job.name}: a batch of {batch} photos does not fit into the memory of {device_of(job.training)}, {photos} "
+            f"do; set batch={photos}, or cut the batch with schedule.accumulate={parts} or training.fit_batch=true"
+        )
+    size = job.recipe["size"]
+    raise UserError(f"{job.name}: not even one photo of {size} fits into memory; choose a smaller size or backbone")
 
 
-def step_fits(recipe: dict[str, Any], training: dict[str, Any], photos: int) -> bool:
-    """Whether a training step on so many photos runs with all that a fit keeps beside it."""
+def _step_fits(job: Fit, photos: int) -> bool:
+    """Whether a training step on so many photos runs, with all that a fit keeps in memory."""
     try:
-        _try_step(recipe, training, photos)
+        _try_step(job.recipe, job.training, photos)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -68,15 +72,15 @@ def step_fits(recipe: dict[str, Any], training: dict[str, Any], photos: int) -> 
 def _try_step(recipe: dict[str, Any], training: dict[str, Any], photos: int) -> None:
     device = device_of(training)
     model = build(recipe, None, pretrained=False).to(device)
-    averaged, optimizer = Average(model, 0.0), adamw(model, recipe)
-    known = {head: torch.full((photos, HEADS[head]), 1 / HEADS[head], device=device) for head in recipe["predicts"]}
-    targets = known | {"years": torch.full((photos,), 40.0, device=device)}
-    targets |= {f"{target}_weight": torch.ones(photos, device=device) for target in targets}
+    average, optimizer = ModelEmaV3(model), adamw(model, recipe)
+    targets = {head: torch.full((photos, HEADS[head]), 1 / HEADS[head], device=device) for head in recipe["predicts"]}
+    targets["years"] = torch.full((photos,), 40.0, device=device)
+    targets |= {f"{name}_weight": torch.ones(photos, device=device) for name in targets}
     with autocast(device, training["amp"]):
         outputs = model(torch.zeros(photos, 3, *recipe["size"], device=device))
     member_loss(outputs, targets, recipe).backward()  # type: ignore[no-untyped-call]
     optimizer.step()
-    averaged.update(model)
+    average.update(model)
 
 
 def _release() -> None:

@@ -1,4 +1,4 @@
-"""Mixup and CutMix: a batch mixed with itself in another order, every draw from the generator it is given."""
+"""Mixup and CutMix: a batch mixed with itself in another order."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ def mixed(
 
 
 def mixed_targets(targets: dict[str, Tensor], partner: Tensor, share: float) -> dict[str, Tensor]:
-    """share of each photo's own targets and 1 - share of its partner's, both by their weights: an unknown one adds nothing."""
+    """share x a photo's own targets + (1 - share) x its partner's, both by their weights: an unknown one adds nothing."""
     result = {}
     for name in [name for name in targets if not name.endswith("_weight")]:
         values, weight = targets[name].nan_to_num(), targets[f"{name}_weight"]
@@ -43,7 +43,7 @@ def _mixup(images: Tensor, others: Tensor, share: float, random: np.random.Gener
 
 
 def _cutmix(images: Tensor, others: Tensor, share: float, random: np.random.Generator) -> tuple[Tensor, float]:
-    """Yun et al. 2019: a box of 1 - share of the area, around a drawn centre, comes from the others; the share is what is left."""
+    """Yun et al. 2019: a box of 1 - share of the area, around a random centre, comes from the others; the share is what is left."""
     height, width = images.shape[2:]
     spans = []
     for side in (height, width):

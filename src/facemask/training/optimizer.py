@@ -1,4 +1,4 @@
-"""The rate, what learns at which share of it, and how gradients are held in bounds."""
+"""The learning rate, each parameter's share of it, and how gradients are clipped."""
 
 import math
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 from timm.optim import param_groups_layer_decay
-from timm.utils import ModelEmaV3, adaptive_clip_grad
+from timm.utils import adaptive_clip_grad
 
-from facemask.errors import UserError
+from facemask.errors import chosen
 from facemask.nets.model import FaceNet
 
 RATES: dict[str, Callable[[float], float]] = {
@@ -19,13 +19,12 @@ RATES: dict[str, Callable[[float], float]] = {
 
 def learning_rate(step: int, steps: int, peak: float, warmup: float, kind: str = "cosine") -> float:
     """Linear warm-up over a share of the steps, then half a cosine to zero, or constant: a pure function of the step."""
-    if kind not in RATES:
-        raise UserError(f"schedule.rate={kind!r} is unknown; choose from {', '.join(RATES)}")
+    curve = chosen(RATES, "schedule.rate", kind)
     start = max(1, round(steps * warmup))
     if step < start:
         return peak * (step + 1) / start
     done = (step - start) / max(1, steps - start)
-    return peak * RATES[kind](done)
+    return peak * curve(done)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -47,16 +46,14 @@ def adamw(model: FaceNet, recipe: dict[str, Any]) -> torch.optim.AdamW:
 
 
 def set_frozen(model: FaceNet, frozen: bool) -> None:
-    """Let the heads alone learn: no gradients for the backbone, and its running statistics stay as they are."""
+    """Train the heads alone: no gradients for the backbone, and its running statistics stay as they are."""
     model.backbone.train(not frozen)
     model.backbone.requires_grad_(not frozen)
 
 
 def clip(model: FaceNet, schedule: dict[str, Any]) -> None:
-    """Hold the gradients in bounds, in place. Raises UserError for an unknown kind."""
-    if schedule["clipping"] not in CLIPPINGS:
-        raise UserError(f"schedule.clipping={schedule['clipping']!r} is unknown; choose from {', '.join(CLIPPINGS)}")
-    CLIPPINGS[schedule["clipping"]](model, schedule["clip"])
+    """Bound the gradients in place. Raises UserError for an unknown kind."""
+    chosen(CLIPPINGS, "schedule.clipping", schedule["clipping"])(model, schedule["clip"])
 
 
 def _clip_units(model: FaceNet, most: float) -> None:
@@ -76,27 +73,3 @@ def _two_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, A
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
-
-
-class Average(ModelEmaV3):  # type: ignore[misc]
-    """timm's average of the weights, which looks for both networks' tensors once and not at every step.
-
-    That asking took 1.3 ms a step for an EfficientNet-Lite0 on a CPU (of 230), and 5 for an NFNet whose GPU waits meanwhile.
-    It holds parameters, not their state_dict's tensors: DistributedDataParallel gives a parameter new memory.
-    """
-
-    def __init__(self, model: FaceNet, decay: float) -> None:
-        super().__init__(model, decay=decay, use_warmup=True)
-        pairs = list(zip(_tensors(self.module), _tensors(model), strict=True))
-        self.real = [pair for pair in pairs if pair[0].is_floating_point()]
-        self.whole = [pair for pair in pairs if not pair[0].is_floating_point()]  # batches counted by batch norms
-
-    def apply_update_(self, model: FaceNet, decay: float) -> None:
-        averages, weights = map(list, zip(*self.real, strict=True))
-        torch._foreach_lerp_(averages, weights, weight=1 - decay)
-        for own, count in self.whole:
-            own.copy_(count)
-
-
-def _tensors(model: torch.nn.Module) -> list[torch.Tensor]:
-    return [*model.parameters(), *model.buffers()]

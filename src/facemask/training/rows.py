@@ -1,4 +1,4 @@
-"""Which photos a member learns from, with which labels and weights."""
+"""Which photos a member trains on, with which labels and weights."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from facemask.labels import ATTRIBUTES, MIDDLE_AGE, OLD_AGE, Array, encode
 
 
 def learnable(photos: pd.DataFrame, recipe: dict[str, Any], held_out_fold: int | None) -> pd.DataFrame:
-    """The training table's rows a fit learns from: the recipe's sources, without eval photos, the held-out fold and dropped rows.
+    """The training table's rows for a fit: the recipe's sources, without eval photos, the held-out fold and dropped rows.
 
     Raises UserError if none is left.
     """
@@ -27,7 +27,7 @@ def learnable(photos: pd.DataFrame, recipe: dict[str, Any], held_out_fold: int |
 
 
 def without_labels(photos: pd.DataFrame, recipe: dict[str, Any]) -> pd.DataFrame:
-    """The rows of the recipe's sources that say nothing of what it predicts: eval photos, above all. No label is looked at.
+    """The recipe's sources' rows without a label for what it predicts, and all eval photos, whose labels are never read.
 
     Raises UserError if there is none.
     """
@@ -46,7 +46,7 @@ def _known(rows: pd.DataFrame, recipe: dict[str, Any]) -> Array:
 def targets(rows: pd.DataFrame, recipe: dict[str, Any]) -> dict[str, Array]:
     """Codes (n,) int64 a head, -1 unknown; "years" (n,) float32, NaN unknown; to each "<name>_weight" (n,) float32.
 
-    A weight is the photo's, times its source's and its class's (recipe's loss), and 0 where the label is unknown.
+    weight = photo weight x source weight x class weight (the recipe's loss); 0 where the label is unknown.
     """
     if recipe["labels"] == "written":
         rows = _as_written(rows)

@@ -1,4 +1,4 @@
-"""How often each photo is drawn in an epoch."""
+"""How often each photo occurs in an epoch."""
 
 from typing import Any
 
@@ -6,23 +6,22 @@ import numpy as np
 import pandas as pd
 
 from facemask.draws import generator
-from facemask.errors import UserError
+from facemask.errors import UserError, chosen
 from facemask.labels import Array
 
 
 def sampling_odds(rows: pd.DataFrame, labels: dict[str, Array], recipe: dict[str, Any]) -> Array | None:
-    """Each row's share (n,) of the draws; None: every row once, in a drawn order.
+    """Each row's share (n,) of an epoch; None: every row once, in random order.
 
     uniform: all alike. balanced: a class of count c gets a share proportional to c ** (1 - temperature). With shares, the
-    draws are split by source first; a source that is not there leaves its share to the others.
+    epoch is split by source first; a source that is not there leaves its share to the others.
     Raises UserError for an unknown sampler, or shares that name no source of the rows.
     """
     options = recipe["sampler"]
-    if options["kind"] not in SAMPLERS:
-        raise UserError(f"sampler.kind={options['kind']!r} is unknown; choose from {', '.join(SAMPLERS)}")
+    sampler = chosen(SAMPLERS, "sampler.kind", options["kind"])
     if options["kind"] == "uniform" and not options["shares"]:
         return None
-    odds = SAMPLERS[options["kind"]](labels, recipe)
+    odds = sampler(labels, recipe)
     return _by_source(odds, rows["source"], options["shares"]) if options["shares"] else odds / odds.sum()
 
 

@@ -1,10 +1,11 @@
-"""How long a training step really takes on this machine, and how much memory: a few steps of the real loop on noise."""
+"""Time and memory of a training step on this machine: a few steps of the real loop on noise."""
 
 import multiprocessing
 import resource
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from facemask.draws import generator
 from facemask.errors import UserError
 from facemask.nets.model import sized
+from facemask.nets.processor import device_of
 from facemask.photos.store import KIND_BYTES, PIXELS
-from facemask.training.devices import device_of
+from facemask.training.engine import Fit
 from facemask.training.fit import fit
 from facemask.training.pretrain import pretrain
 
@@ -28,13 +30,13 @@ Train = Callable[[pd.DataFrame, dict[str, str], Path], object]
 
 
 class _Enough(Exception):
-    """Thrown out of the loop by the clock."""
+    """Ends the loop from within."""
 
 
 class StepClock:
-    """Watches this process's optimizer steps, and ends the loop after enough of them or `seconds` after the first.
+    """Times this process's optimizer steps, and ends the loop after enough of them or `seconds` after the first.
 
-    ahead: batches that workers have ready before the first step. What reading costs a fast step shows only behind them.
+    ahead: batches that workers have ready before the first step; only the steps after them show what reading costs.
     """
 
     def __init__(self, seconds: float, synchronise: Callable[[], None], ahead: int = 0) -> None:
@@ -51,11 +53,10 @@ class StepClock:
             raise _Enough
 
     def seconds_a_step(self) -> float:
-        """All that lies between two steps counts: reading, augmenting, averaging. Batches of several workers come in bursts."""
+        """From step to step, reading and averaging included. The mean with workers, whose batches come in bursts."""
         steps = np.diff(self.ticks)
-        if self.ahead and len(steps) > self.ahead:
-            return float(steps[self.ahead :].mean())
-        return float(np.median(steps))
+        counts_mean = self.ahead and len(steps) > self.ahead
+        return float(steps[self.ahead :].mean() if counts_mean else np.median(steps))
 
 
 def _steps(ahead: int) -> int:
@@ -63,49 +64,42 @@ def _steps(ahead: int) -> int:
     return 1 + ahead + max(MOST, 2 * ahead)
 
 
-def _ahead(training: dict[str, Any]) -> int:
-    return int(PREFETCHED * training["workers"])
-
-
 def time_fit(recipe: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float) -> dict[str, Any]:
     """{"seconds": a step, "megabytes": peak} of a member's fit, or {"fault": a sentence}, found in a process of its own.
 
     Weights are not loaded: they take as long from scratch. Photos are noise of short_side x 4/3 pixels.
     """
-    endless = {"weights": "none", "epochs": 1000, "epoch_photos": recipe["batch"] * (_steps(_ahead(training)) + 1)}
+    job = Fit(sized(recipe) | {"weights": "none"} | _endless(recipe["batch"], training), training, 0, "plan", Path())
 
     def train(rows: pd.DataFrame, stores: dict[str, str], folder: Path) -> object:
-        unlabelled = rows if recipe["consistency"]["weight"] else None
-        return fit(rows, stores, sized(recipe) | endless, training, 0, "plan", folder, unlabelled)
+        return fit(replace(job, folder=folder), rows, stores, rows if recipe["consistency"]["weight"] else None)
 
-    return _apart(train, recipe, training, short_side, seconds)
+    return _apart(train, job, short_side, seconds)
 
 
 def time_pretrain(
     recipe: dict[str, Any], options: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float
 ) -> dict[str, Any]:
     """The same of a backbone's further pre-training; the tokenizer is a random projection."""
-    endless = {
-        "epochs": 1000,
-        "epoch_photos": options["batch"] * (_steps(_ahead(training)) + 1),
-        "tokenizer": "projection",
-    }
+    job = Fit(sized(recipe) | {"weights": "none"}, training, 0, "plan", Path())
+    endless = options | _endless(options["batch"], training) | {"tokenizer": "projection"}
 
     def train(rows: pd.DataFrame, stores: dict[str, str], folder: Path) -> object:
-        return pretrain(
-            rows, stores, sized(recipe) | {"weights": "none"}, options | endless, training, 0, "plan", folder
-        )
+        return pretrain(replace(job, folder=folder), endless, rows, stores)
 
-    return _apart(train, recipe, training, short_side, seconds)
+    return _apart(train, job, short_side, seconds)
 
 
-def _apart(
-    train: Train, recipe: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float
-) -> dict[str, Any]:
+def _endless(batch: int, training: dict[str, Any]) -> dict[str, int]:
+    """Epochs, each of more photos than are timed."""
+    return {"epochs": 1000, "epoch_photos": batch * (_steps(PREFETCHED * training["workers"]) + 1)}
+
+
+def _apart(train: Train, job: Fit, short_side: int, seconds: float) -> dict[str, Any]:
     # fork: the modules are loaded already, and nothing has touched torch's threads or a GPU in this process.
     context = multiprocessing.get_context("fork")
     answers = context.SimpleQueue()
-    process = context.Process(target=_timed, args=(train, recipe, training, short_side, seconds, answers))
+    process = context.Process(target=_timed, args=(train, job, short_side, seconds, answers))
     process.start()
     process.join()
     nothing = {"fault": f"the process ended with code {process.exitcode}"}
@@ -113,40 +107,32 @@ def _apart(
     return found
 
 
-def _timed(
-    train: Train, recipe: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float, answers: Any
-) -> None:
-    device = device_of(training)
-
-    def synchronise() -> None:
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-
-    clock = StepClock(seconds, synchronise, _ahead(training))
+def _timed(train: Train, job: Fit, short_side: int, seconds: float, answers: Any) -> None:
+    on_cuda = device_of(job.training).type == "cuda"
+    synchronise = torch.cuda.synchronize if on_cuda else lambda: None
+    clock = StepClock(seconds, synchronise, PREFETCHED * job.training["workers"])
     try:
         with tempfile.TemporaryDirectory() as place:
-            rows, stores = noise(Path(place), recipe, short_side)
-            train(rows, stores, Path(place))
+            train(*noise(Path(place), job.recipe["batch"], short_side), Path(place))
     except _Enough:
-        if device.type == "cuda":
-            memory = torch.cuda.max_memory_allocated() / 2**20
-        else:
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        answers.put({"seconds": clock.seconds_a_step(), "megabytes": memory})
+        used = (
+            torch.cuda.max_memory_allocated() if on_cuda else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        )
+        answers.put({"seconds": clock.seconds_a_step(), "megabytes": used / 2**20})
     except UserError as error:
         answers.put({"fault": str(error)})
     except torch.OutOfMemoryError:
-        answers.put({"fault": f"out of memory at batch {recipe['batch']}"})
+        answers.put({"fault": f"out of memory at batch {job.recipe['batch']}"})
 
 
-def noise(folder: Path, recipe: dict[str, Any], short_side: int) -> tuple[pd.DataFrame, dict[str, str]]:
+def noise(folder: Path, batch: int, short_side: int) -> tuple[pd.DataFrame, dict[str, str]]:
     """A training table of two batches with every label known, and its store of a few pictures of noise."""
     random = generator(0, "plan", "noise")
     height, width = round(short_side * 4 / 3), short_side
     pixels = random.integers(0, 256, (PICTURES, height, width, 3), dtype=np.uint8)
     path = folder / "competition.pixels"
     path.write_bytes(PIXELS + pixels.tobytes())
-    index = np.arange(2 * recipe["batch"])
+    index = np.arange(2 * batch)
     rows = pd.DataFrame({"photo": index.astype(str), "source": "competition", "split": "train"})
     codes = {"mask": index % 3, "gender": index % 2, "age": 18 + index % 43}
     rows = rows.assign(**codes, **{f"written_{name}": values for name, values in codes.items()})

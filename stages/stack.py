@@ -34,7 +34,7 @@ def main() -> None:
         candidates=section["candidates"],
         seed=seed,
     )
-    probabilities = np.concatenate([outcome.honest, outcome.ensemble(evidence.take(np.flatnonzero(~is_train)))])
+    probabilities = np.concatenate([outcome.out_of_fold, outcome.ensemble(evidence.take(np.flatnonzero(~is_train)))])
     keys = pd.concat([train["photo"], photos.loc[~is_train, "photo"]], ignore_index=True)
     table = pd.DataFrame(probabilities.astype(np.float32), columns=list(JOINT_COLUMNS))
     table.insert(0, "photo", keys)

@@ -56,7 +56,12 @@ def test_every_candidate_is_scored_and_the_ensemble_beats_its_joint_member(
 
 
 def test_probabilities_are_distributions(evidence: Evidence, outcome: Outcome) -> None:
-    for values in (outcome.out_of_fold, outcome.ensemble(evidence.take(EVAL)), soft_vote(evidence), hard_vote(evidence)):
+    for values in (
+        outcome.out_of_fold,
+        outcome.ensemble(evidence.take(EVAL)),
+        soft_vote(evidence),
+        hard_vote(evidence),
+    ):
         assert values.shape[1] == len(CLASSES)
         assert (values >= 0).all()
         np.testing.assert_allclose(values.sum(1), 1, atol=1e-5)

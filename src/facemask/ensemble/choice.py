@@ -70,7 +70,14 @@ def fit_ensemble(chosen: str, factors: Array | None, evidence: Evidence, truth: 
 
 
 def choose(
-    evidence: Evidence, truth: Array, persons: Array, usable: Array, fold: Array, *, candidates: Sequence[str], seed: int
+    evidence: Evidence,
+    truth: Array,
+    persons: Array,
+    usable: Array,
+    fold: Array,
+    *,
+    candidates: Sequence[str],
+    seed: int,
 ) -> Outcome:
     """Compare the candidates on n train photos and fit the chosen one.
 

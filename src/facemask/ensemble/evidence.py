@@ -95,6 +95,6 @@ def _years(rows: pd.DataFrame, name: str) -> Array:
 
 def _refuse(bad: Array, rows: pd.DataFrame, complaint: str) -> None:
     if bad.any():
-        where = f"for {int(bad.sum())} photos, first {rows.index[bad.argmax()]}"
+        where = f"for {int(bad.sum())} photos, first {rows.index[int(bad.argmax())]}"
         remedy = "train it again with a lower learning rate or leave it out of model.members"
         raise UserError(f"{complaint} {where}; {remedy}")

@@ -12,7 +12,7 @@ from facemask.labels import ATTRIBUTES, Array, decode
 from facemask.nets.model import FaceNet
 from facemask.nets.processor import use_threads
 from facemask.predictions import JOINT_COLUMNS
-from facemask.scoring.scores import called_classes
+from facemask.scoring.scores import predicted_classes
 from facemask.serving.bundle import Bundle
 from facemask.training.devices import device_of
 
@@ -61,7 +61,7 @@ def answers(probabilities: Array, evidence: Evidence) -> pd.DataFrame:
     predicts it, years: those members' mean.
     """
     joint = pd.DataFrame(probabilities.astype(np.float32), columns=list(JOINT_COLUMNS))
-    called = called_classes(joint.assign(photo=joint.index), "stack")["joint"].to_numpy()
+    called = predicted_classes(joint.assign(photo=joint.index), "stack")["joint"].to_numpy()
     words = {
         attribute: np.array(ATTRIBUTES[attribute])[codes]
         for attribute, codes in zip(ATTRIBUTES, decode(called), strict=True)

@@ -17,7 +17,7 @@ DVC = [sys.executable, "-m", "dvc"]
 SCORES = Path("metrics/scores.json")
 NEXT = (
     "Next: report.html (what is still wrong, and why), `make ui` (runs and curves), "
-    "`dvc metrics diff --targets metrics/scores.json` (against the last commit)."
+    "`dvc metrics diff` (against the last commit)."
 )
 
 

@@ -14,15 +14,15 @@ def mask_section(material: Material) -> Section:
     rows = masks[MAIN].set_index("mask")
     photos, f1 = rows["photos"].to_dict(), rows["f1"].to_dict()
     as_wear, as_incorrect = float(rows["as wear"]["incorrect"]), float(rows["as incorrect"]["wear"])
-    legends = {f"as {word}": f"predicted as {word}" for word in MASK}
-    columns = "; ".join(["mask", "photos:d", "f1=F1:.3f", *(f"{name}={words}:.1%" for name, words in legends.items())])
+    names = [f"as {word}" for word in MASK]
+    columns = "; ".join(["mask", "photos:d", "f1=F1:.3f", *(f"{name}=predicted {name}:.1%" for name in names)])
     return Section("mask", "Mask", [
         f"{as_wear:.1%} of the incorrectly worn masks are predicted as worn, and {as_incorrect:.1%} of the worn ones as incorrect. "
         f"There are {photos['incorrect']} photos of incorrect and {photos['not_wear']} of no mask, and F1 is {f1['incorrect']:.3f} against {f1['not_wear']:.3f}.",
     ], [Picture(
         "masks",
         "Predictions of each true mask class: incorrect is one small step from worn.",
-        lambda: plots.bars(rows.reset_index(), "mask", legends, "share of the photos"),
+        lambda: plots.bars(rows.reset_index(), "mask", {name: name for name in names}, "share predicted as each class"),
     )], [table(f"Mask, {name}", frame, columns) for name, frame in masks.items()])  # fmt: skip
 
 

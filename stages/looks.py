@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--stores", type=Path, required=True, help="folder of <source>.pixels")
     parser.add_argument("--weights", type=Path, required=True, help="holds <member>/<fold>/weights.safetensors")
     parser.add_argument("--probabilities", type=Path, required=True, help="final probabilities (parquet)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for maps.npy, maps.csv and outside.csv")
+    parser.add_argument("--out", type=Path, required=True, help="folder for maps.npy, maps.csv and external.csv")
     arguments = parser.parse_args()
     use_threads(params.section("training")["threads"])
     photos = read_table(arguments.photos)
@@ -40,7 +40,7 @@ def main() -> None:
         folder.mkdir()
         np.save(folder / "maps.npy", maps)
         write_csv(rows, folder / "maps.csv")
-        write_csv(external, folder / "outside.csv")
+        write_csv(external, folder / "external.csv")
     print(
         f"looks: {len(rows)} maps of {rows['photo'].nunique()} photos, {len(external)} predictions of external photos"
     )

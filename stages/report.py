@@ -99,7 +99,7 @@ def gather(paths: argparse.Namespace, photos: pd.DataFrame, pixels: Pixels) -> M
         changes=changes,
         colours=colours,
         grad_cam=GradCam(maps, rows, {photo: pixels[photo] for photo in rows["photo"].unique()}, mean),
-        external=pd.read_csv(paths.looks / "outside.csv", dtype={"person": str, "file": str}),
+        external=pd.read_csv(paths.looks / "external.csv", dtype={"person": str, "file": str}),
         sources={path.stem: json.loads(path.read_text()) for path in paths.sources},
         medical_types=params.section("ingest")["medical_types"],
         second_round=second_round(paths.pseudo),

@@ -181,7 +181,7 @@ def write_looks(table: pd.DataFrame, folder: Path) -> None:
     folder.mkdir(parents=True)
     np.save(folder / "maps.npy", maps)
     write_csv(rows, folder / "maps.csv")
-    write_csv(external_table(), folder / "outside.csv")
+    write_csv(external_table(), folder / "external.csv")
 
 
 def external_table(

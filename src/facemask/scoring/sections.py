@@ -41,32 +41,33 @@ def score_section(material: Material) -> Section:
 def _score_tables(board: Mapping[str, Any]) -> tuple[Table, list[Table]]:
     """The table of what predicts all 18 classes, and, if there are such members, of what predicts one or two attributes."""
     shown = [part for part in PART_NAMES if part in board]
-    pairs = {part: {"F1": f"{part} f1", "accuracy": f"{part} accuracy"} for part in shown}
-    columns = [f"{name}={PART_NAMES[part]} {word}:.4f" for part, names in pairs.items() for word, name in names.items()]
-    whole, single = [], []
-    for name, scores in all_scores(board).items():
-        if "macro_f1" in scores["oof"]:
-            cells = {
-                f"{part} {key}": scores[part][f"macro_{key}" if key == "f1" else key]
-                for part in shown
-                for key in ("f1", "accuracy")
-            }
-            whole.append({"name": name} | cells)
-        for attribute in ATTRIBUTES:
-            if f"{attribute}_f1" in scores["oof"]:
-                cells = {
-                    f"{part} {key}": scores[part][f"{attribute}_{key}"] for part in shown for key in ("f1", "accuracy")
-                }
-                single.append({"name": name, "attribute": attribute} | cells)
-    heads = [column.replace(" F1:", " macro F1:") for column in columns]
-    complete = table(
-        "The ensemble, complete members and references: all 18 classes",
-        pd.DataFrame(whole),
-        "; ".join(["name=predictions of", *heads]),
-    )
+
+    def cells(scores: Mapping[str, Any], f1: str, accuracy: str) -> dict[str, float]:
+        return {
+            f"{part} {key}": scores[part][name] for part in shown for key, name in (("f1", f1), ("accuracy", accuracy))
+        }
+
+    def columns(first: str, f1: str) -> str:
+        heads = (
+            f"{part} f1={PART_NAMES[part]} {f1}:.4f; {part} accuracy={PART_NAMES[part]} accuracy:.4f" for part in shown
+        )
+        return "; ".join([first, *heads])
+
+    scored = all_scores(board)
+    whole = [
+        {"name": name} | cells(each, "macro_f1", "accuracy")
+        for name, each in scored.items()
+        if "macro_f1" in each["oof"]
+    ]
+    single = [
+        {"name": name, "attribute": attribute} | cells(each, f"{attribute}_f1", f"{attribute}_accuracy")
+        for name, each in scored.items() for attribute in ATTRIBUTES if f"{attribute}_f1" in each["oof"]
+    ]  # fmt: skip
+    caption = "The ensemble, complete members and references: all 18 classes"
+    complete = table(caption, pd.DataFrame(whole), columns("name=predictions of", "macro F1"))
     caption = "Members of one or two attributes: scored on those alone, not comparable with the above"
-    rest = table(caption, pd.DataFrame(single), "; ".join(["name=member", "attribute", *columns])) if single else None
-    return complete, [rest] if rest else []
+    columns_of_one = columns("name=member; attribute", "F1")
+    return complete, [table(caption, pd.DataFrame(single), columns_of_one)] if single else []
 
 
 def class_section(parts: Parts) -> Section:

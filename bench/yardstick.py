@@ -26,7 +26,7 @@ from facemask.labels import age_band, encode
 from facemask.photos.collection import Photos
 from facemask.predictions import read_table
 from facemask.scoring.metrics import macro_f1
-from facemask.scoring.scores import called_classes, parts_of, stack_intervals
+from facemask.scoring.scores import ensemble_intervals, parts_of, predicted_classes
 from facemask.serving.bundle import open_bundle
 from facemask.serving.final import FinalEnsemble
 
@@ -50,13 +50,13 @@ def figures(clone: Path) -> dict[str, float]:
     photos = read_table(clone / "data/training/photos.parquet")
     stack = read_table(clone / "data/ensemble/probabilities.parquet")
     parts = parts_of(photos, pd.read_csv(clone / "data/drawn/truth/eval.csv", dtype={"person": str}))
-    interval = stack_intervals(stack, parts, 0, 0)["private"]
+    interval = ensemble_intervals(stack, parts, 0, 0)["private"]
     return {
         "stack": board["private"]["macro_f1"],
         "half": (interval.high - interval.low) / 2,
         "single": max(each["private"].get("macro_f1", -1.0) for each in complete),
         "baseline": board["baseline"]["private"]["macro_f1"],
-        "nested": json.loads((clone / "metrics/stack.json").read_text())["nested"]["macro_f1"],
+        "nested": json.loads((clone / "data/ensemble/choice.json").read_text())["nested"]["macro_f1"],
         "on_truth": on_truth(clone, photos, stack),
         "one_net": one_net(clone),
     }
@@ -68,7 +68,7 @@ def on_truth(clone: Path, photos: pd.DataFrame, stack: pd.DataFrame) -> float:
     train = photos[(photos["split"] == "train") & (photos["weight"] > 0)]
     known = train.merge(truth, left_on=["person", "file"], right_on=["folder", "file"], suffixes=("_written", ""))
     codes = known[["mask", "gender", "age"]].to_numpy(np.int64)
-    called = called_classes(stack, "stack")["joint"].loc[known["photo"]]
+    called = predicted_classes(stack, "stack")["joint"].loc[known["photo"]]
     return macro_f1(encode(codes[:, 0], codes[:, 1], age_band(codes[:, 2])), called.to_numpy())
 
 

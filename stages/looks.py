@@ -1,4 +1,4 @@
-"""For the report: Grad-CAM of each member, and predictions of external photos by members that did not train on their source."""
+"""For the report: Grad-CAM maps of each member, and predictions of external photos by members not trained on their source."""
 
 import argparse
 from pathlib import Path
@@ -17,8 +17,8 @@ from facemask.inference.predict import Inference, predict_folds
 from facemask.nets.model import load_folds, load_trained, sized
 from facemask.nets.processor import device_of, use_threads
 from facemask.photos.collection import Photos
-from facemask.predictions import read_table
-from facemask.scoring.calls import calls, choose, label_years
+from facemask.predictions import EXTERNAL_COLUMNS, GRAD_CAM_COLUMNS, read_table
+from facemask.scoring.calls import choose_photos, label_years, prediction_rows
 from facemask.scoring.scores import parts_of
 
 
@@ -28,26 +28,29 @@ def main() -> None:
     parser.add_argument("--stores", type=Path, required=True, help="folder of <source>.pixels")
     parser.add_argument("--weights", type=Path, required=True, help="holds <member>/<fold>/weights.safetensors")
     parser.add_argument("--probabilities", type=Path, required=True, help="final probabilities (parquet)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for maps.npy, maps.csv and outside.csv")
+    parser.add_argument("--out", type=Path, required=True, help="folder for maps.npy, maps.csv and external.csv")
     arguments = parser.parse_args()
     use_threads(params.section("training")["threads"])
     photos = read_table(arguments.photos)
-    rows, maps = looks(arguments, photos)
-    outside = judged_outside(arguments, photos)
+    rows, maps = grad_cam_maps(arguments, photos)
+    external = external_predictions(arguments, photos)
     with replacing(arguments.out) as folder:
         folder.mkdir()
         np.save(folder / "maps.npy", maps)
         write_csv(rows, folder / "maps.csv")
-        write_csv(outside, folder / "outside.csv")
-    print(f"looks: {len(rows)} maps of {rows['photo'].nunique()} photos, {len(outside)} verdicts on external photos")
+        write_csv(external, folder / "external.csv")
+    print(
+        f"looks: {len(rows)} maps of {rows['photo'].nunique()} photos, {len(external)} predictions of external photos"
+    )
 
 
-def looks(arguments: argparse.Namespace, photos: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
-    """photo, member, head, called; and the maps of those rows."""
+def grad_cam_maps(arguments: argparse.Namespace, photos: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
+    """GRAD_CAM_COLUMNS; and the maps of those rows."""
     seed, device = params.section("seed"), device_of(params.section("training"))
     part = parts_of(photos, None)[0]
     stack = read_table(arguments.probabilities)
-    chosen = choose(calls(stack, part, photos, label_years(photos)), params.section("looks")["photos"], seed)
+    predicted = prediction_rows(stack, part, photos, label_years(photos))
+    chosen = choose_photos(predicted, params.section("looks")["photos"], seed)
     table = photos.set_index("photo").loc[chosen["photo"]].reset_index()
     pixels = Photos(table, {"competition": str(arguments.stores / "competition.pixels")})
     rows, maps = [], []
@@ -59,23 +62,23 @@ def looks(arguments: argparse.Namespace, photos: pd.DataFrame) -> tuple[pd.DataF
                 continue
             model = load_trained(recipe, arguments.weights / member / str(fold) / "weights.safetensors")
             found = attention(model, [pixels[int(row)] for row in held_out], recipe, device)
-            for head, (called, seen) in found.items():
-                keys = {"photo": table["photo"].iloc[held_out], "member": member, "head": head, "called": called}
+            for head, (classes, heat) in found.items():
+                keys = {"photo": table["photo"].iloc[held_out], "member": member, "head": head, "predicted": classes}
                 rows.append(pd.DataFrame(keys))
-                maps.append(seen)
+                maps.append(heat)
     if not rows:
-        return pd.DataFrame(columns=["photo", "member", "head", "called"]), np.zeros((0, *FRAME), np.uint8)
+        return pd.DataFrame(columns=GRAD_CAM_COLUMNS), np.zeros((0, *FRAME), np.uint8)
     joined = pd.concat(rows, ignore_index=True)
     place = {photo: index for index, photo in enumerate(chosen["photo"])}
     order = np.argsort(joined["photo"].map(place).to_numpy(), kind="stable")  # the chosen photos' order, not the folds'
     return joined.iloc[order].reset_index(drop=True), np.concatenate(maps)[order]
 
 
-def judged_outside(arguments: argparse.Namespace, photos: pd.DataFrame) -> pd.DataFrame:
-    """outsiders.COLUMNS of a sample of every external source, by the mean over folds of members that did not train on it."""
+def external_predictions(arguments: argparse.Namespace, photos: pd.DataFrame) -> pd.DataFrame:
+    """EXTERNAL_COLUMNS of a sample of every external source, by the mean of the folds of members not trained on it."""
     training, folds = params.section("training"), params.section("folds")
     recipes = {name: sized(params.member(name)) for name in params.section("trained")}
-    tables = [pd.DataFrame(columns=outsiders.COLUMNS)]
+    tables = [pd.DataFrame(columns=EXTERNAL_COLUMNS)]
     for source in [name for name in photos["source"].unique() if name != "competition"]:
         rows = outsiders.sample(photos, source, params.section("looks")["outside"], params.section("seed"))
         stored = Photos(rows, {source: str(arguments.stores / f"{source}.pixels")})

@@ -18,37 +18,57 @@ from facemask.predictions import read_members, read_table
 from facemask.scoring import clothes, sections
 from facemask.scoring.calls import MAIN
 from facemask.scoring.errors import class_table, worst
-from facemask.scoring.insights import insights
-from facemask.scoring.looks import Looks
+from facemask.scoring.insights import insights, plot_tables
+from facemask.scoring.looks import GradCam
 from facemask.scoring.material import Material
-from facemask.scoring.plot_tables import plot_tables
 from facemask.scoring.report import page, photo
 from facemask.scoring.second_round import SecondRound
 
+PATHS = {
+    "photos": "training table",
+    "pixels": "the competition's photo store",
+    "predictions": "holds <member>.parquet",
+    "probabilities": "the ensemble's probabilities (parquet)",
+    "candidates": "every candidate's score (csv)",
+    "choice": "the choice and its reason (json)",
+    "scores": "metrics/scores.json",
+    "histories": "holds <member>/<fold>/history.csv",
+    "looks": "what the stage looks made",
+    "pseudo": "what the stage pseudo counted, where there are pseudo-labels",
+    "changes": "what fix_labels changed (csv)",
+    "truth": "folder with train.csv, eval.csv where the truth is known",
+    "report": "the page to write",
+    "plots": "folder for figures (png) and tables (csv)",
+    "sheets": "folder for figures that show photos (png), outside git",
+    "findings": "the findings as numbers, to write (json)",
+}
+
 
 def main() -> None:
-    arguments = parse()
-    photos = read_table(arguments.photos)
-    pixels = Pixels(arguments.pixels, photos)
-    material = gather(arguments, photos, pixels)
-    parts = material.parts()
-    found = insights(material, parts)
-    rows = parts[MAIN]
-    count = params.section("report")["worst"]
-    sheet = [photo(row, pixels[row["photo"]]) for row in worst(rows, count).to_dict("records")]
-    shown = sections.all_sections(material, parts, sheet)
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, what in PATHS.items():
+        parser.add_argument(f"--{name}", type=Path, required=True, help=what)
+    parser.add_argument("--sources", type=Path, required=True, nargs="+", help="<source>.json: what ingest counted")
+    paths = parser.parse_args()
+    photos = read_table(paths.photos)
+    pixels = Pixels(paths.pixels, photos)
+    material = gather(paths, photos, pixels)
+    found, rows = insights(material), material.parts[MAIN]
+    wrong = worst(rows, params.section("report")["worst"])
+    sheet = [photo(row, pixels[row["photo"]]) for row in wrong.to_dict("records")]
+    shown = sections.all_sections(material, sheet)
     pictures = [*(picture for section in shown for picture in section.pictures), sections.contact_sheet(sheet)]
     for picture in tqdm(pictures, desc="figures", disable=None):
-        folder = arguments.sheets if picture.shows_photos else arguments.plots
+        folder = paths.sheets if picture.shows_photos else paths.plots
         with replacing(folder / f"{picture.name}.png") as temporary:
             temporary.write_bytes(picture.light)
-    for name, table in plot_tables(parts, class_table(rows), material.curves, material.choice).items():
-        write_csv(table, arguments.plots / f"{name}.csv")
-    write_json(found, arguments.metrics)
-    write_text(
-        page("Face masks: what the ensemble gets wrong", *sections.top(material, found), shown), arguments.report
-    )
-    print(f"report: {arguments.report} ({len(shown)} sections), {arguments.plots}/, {arguments.metrics}")
+    tables = plot_tables(material.parts, class_table(rows), material.curves, material.candidates)
+    for name, table in tables.items():
+        write_csv(table, paths.plots / f"{name}.csv")
+    write_json(found, paths.findings)
+    title = "Face masks: what the ensemble gets wrong"
+    write_text(page(title, *sections.top(material, found), shown), paths.report)
+    print(f"report: {paths.report} ({len(shown)} sections), {paths.plots}/, {paths.findings}")
 
 
 class Pixels:
@@ -62,29 +82,29 @@ class Pixels:
         return self.store[self.place[photo]]
 
 
-def gather(arguments: argparse.Namespace, photos: pd.DataFrame, pixels: Pixels) -> Material:
-    model = params.section("model")
-    maps, rows = np.load(arguments.looks / "maps.npy"), pd.read_csv(arguments.looks / "maps.csv")
+def gather(paths: argparse.Namespace, photos: pd.DataFrame, pixels: Pixels) -> Material:
+    maps, rows = np.load(paths.looks / "maps.npy"), pd.read_csv(paths.looks / "maps.csv")
     colours, mean = portraits(pixels, list(maps.shape[1:]))
+    changes = (
+        pd.read_csv(paths.changes, dtype=str, keep_default_na=False) if paths.changes.is_file() else pd.DataFrame()
+    )
     return Material(
         photos=photos,
-        stack=read_table(arguments.probabilities),
-        members=read_members(arguments.predictions, model["members"]),
-        choice=pd.read_csv(arguments.choice).rename(columns=lambda name: name.removeprefix("macro_f1.")),
-        summary=json.loads(arguments.stack.read_text()),
-        board=json.loads(arguments.scores.read_text()),
-        curves=curves(arguments.histories),
-        changes=pd.read_csv(arguments.changes, dtype=str, keep_default_na=False)
-        if arguments.changes.is_file()
-        else pd.DataFrame(),
+        stack=read_table(paths.probabilities),
+        members=read_members(paths.predictions, params.section("model")["members"]),
+        candidates=pd.read_csv(paths.candidates).rename(columns=lambda name: name.removeprefix("macro_f1.")),
+        choice=json.loads(paths.choice.read_text()),
+        board=json.loads(paths.scores.read_text()),
+        curves=curves(paths.histories),
+        changes=changes,
         colours=colours,
-        looks=Looks(maps, rows, {photo: pixels[photo] for photo in rows["photo"].unique()}, mean),
-        outside=pd.read_csv(arguments.looks / "outside.csv", dtype={"person": str, "file": str}),
-        sources={path.stem: json.loads(path.read_text()) for path in arguments.sources},
+        grad_cam=GradCam(maps, rows, {photo: pixels[photo] for photo in rows["photo"].unique()}, mean),
+        external=pd.read_csv(paths.looks / "external.csv", dtype={"person": str, "file": str}),
+        sources={path.stem: json.loads(path.read_text()) for path in paths.sources},
         medical_types=params.section("ingest")["medical_types"],
-        second_round=second_round(arguments.pseudo),
-        truth_train=truth(arguments.truth / "train.csv"),
-        truth_eval=truth(arguments.truth / "eval.csv"),
+        second_round=second_round(paths.pseudo),
+        truth_train=truth(paths.truth / "train.csv"),
+        truth_eval=truth(paths.truth / "eval.csv"),
         data=params.section("data")["name"],
         seed=params.section("seed"),
         networks=params.used_networks(),
@@ -103,7 +123,7 @@ def second_round(path: Path) -> SecondRound | None:
 
 
 def portraits(pixels: Pixels, frame: list[int]) -> tuple[pd.Series, Array]:
-    """The clothes' colour by photo, and the mean photo of everybody: (rows, columns, 3) uint8, nobody's portrait."""
+    """The clothes' colour by photo, and the mean of all photos: (rows, columns, 3) uint8, nobody's portrait."""
     names, total = {}, np.zeros((*frame, 3))
     for key in tqdm(pixels.place, desc="clothes", disable=None):
         portrait = pixels[key]
@@ -121,32 +141,6 @@ def curves(folder: Path) -> pd.DataFrame:
             if path.is_file():
                 tables.append(pd.read_csv(path)[["epoch", "loss"]].assign(member=member, fold=fold))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["epoch", "loss", "member", "fold"])
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=Path, required=True, help="training table")
-    parser.add_argument("--pixels", type=Path, required=True, help="the competition's photo store")
-    parser.add_argument("--predictions", type=Path, required=True, help="holds <member>.parquet")
-    parser.add_argument("--probabilities", type=Path, required=True, help="final probabilities (parquet)")
-    parser.add_argument("--choice", type=Path, required=True, help="every candidate's score (csv)")
-    parser.add_argument("--stack", type=Path, required=True, help="metrics/stack.json")
-    parser.add_argument("--scores", type=Path, required=True, help="metrics/scores.json")
-    parser.add_argument("--histories", type=Path, required=True, help="holds <member>/<fold>/history.csv")
-    parser.add_argument("--looks", type=Path, required=True, help="what the stage looks made")
-    parser.add_argument("--sources", type=Path, required=True, nargs="+", help="metrics/ingest/<source>.json")
-    parser.add_argument("--pseudo", type=Path, required=True, help="metrics/pseudo.json, where there are pseudo-labels")
-    parser.add_argument("--changes", type=Path, required=True, help="what fix_labels changed (csv)")
-    parser.add_argument(
-        "--truth", type=Path, required=True, help="folder with train.csv, eval.csv where the truth is known"
-    )
-    parser.add_argument("--report", type=Path, required=True)
-    parser.add_argument("--plots", type=Path, required=True, help="folder for figures (png) and tables (csv)")
-    parser.add_argument(
-        "--sheets", type=Path, required=True, help="folder for figures that show photos (png), outside git"
-    )
-    parser.add_argument("--metrics", type=Path, required=True, help="the findings as numbers (json)")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

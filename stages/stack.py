@@ -1,4 +1,4 @@
-"""Stack the members' prediction tables: compare the candidates and write the chosen one's probabilities."""
+"""Stack the members' prediction tables: compare the candidates and write the probabilities of the chosen one."""
 
 import argparse
 from dataclasses import asdict
@@ -34,35 +34,27 @@ def main() -> None:
         candidates=section["candidates"],
         seed=seed,
     )
-    probabilities = np.concatenate([outcome.honest, outcome.ensemble(evidence.take(np.flatnonzero(~is_train)))])
+    probabilities = np.concatenate([outcome.out_of_fold, outcome.ensemble(evidence.take(np.flatnonzero(~is_train)))])
     keys = pd.concat([train["photo"], photos.loc[~is_train, "photo"]], ignore_index=True)
     table = pd.DataFrame(probabilities.astype(np.float32), columns=list(JOINT_COLUMNS))
     table.insert(0, "photo", keys)
     write_parquet(table, arguments.out)
-    write_json(summary(outcome), arguments.metrics)
-    write_csv(pd.json_normalize([asdict(entry) for entry in outcome.entries]), arguments.choice)
+    write_json(reasoned(outcome), arguments.choice)
+    write_csv(pd.json_normalize([asdict(entry) for entry in outcome.entries]), arguments.candidates)
     factors = outcome.ensemble.factors
     chosen = {"name": outcome.ensemble.name, "factors": None if factors is None else factors.tolist(), "seed": seed}
     write_json(chosen, arguments.stacker)
     print(f"stack: {outcome.ensemble.name}. {outcome.reason}.")
 
 
-def summary(outcome: Outcome) -> dict[str, object]:
-    nested = outcome.nested
-    return {
-        "chosen": outcome.ensemble.name,
-        "reason": outcome.reason,
-        "nested": {
-            "macro_f1": nested["macro_f1"].value,
-            "error": nested["macro_f1"].error,
-            "low": nested["macro_f1"].low,
-            "high": nested["macro_f1"].high,
-            "accuracy": nested["accuracy"].value,
-        },
-        "candidates": {
-            entry.name: {"macro_f1": entry.macro_f1.value, "error": entry.macro_f1.error} for entry in outcome.entries
-        },
+def reasoned(outcome: Outcome) -> dict[str, object]:
+    """The chosen candidate, the reason, the score of the nested choice, and every candidate's score."""
+    f1, accuracy = outcome.nested["macro_f1"], outcome.nested["accuracy"]
+    nested = {"macro_f1": f1.value, "error": f1.error, "low": f1.low, "high": f1.high, "accuracy": accuracy.value}
+    scores = {
+        entry.name: {"macro_f1": entry.macro_f1.value, "error": entry.macro_f1.error} for entry in outcome.entries
     }
+    return {"chosen": outcome.ensemble.name, "reason": outcome.reason, "nested": nested, "candidates": scores}
 
 
 def parse() -> argparse.Namespace:
@@ -70,8 +62,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--members-folder", type=Path, required=True, help="holds <member>.parquet")
     parser.add_argument("--photos", type=Path, required=True, help="training table")
     parser.add_argument("--out", type=Path, required=True, help="final probabilities (parquet)")
-    parser.add_argument("--metrics", type=Path, required=True, help="choice, reason and every candidate's score (json)")
-    parser.add_argument("--choice", type=Path, required=True, help="every candidate's score in full (csv)")
+    parser.add_argument("--choice", type=Path, required=True, help="the choice and its reason (json)")
+    parser.add_argument("--candidates", type=Path, required=True, help="every candidate's score in full (csv)")
     parser.add_argument("--stacker", type=Path, required=True, help="what it takes to fit the chosen one again (json)")
     return parser.parse_args()
 

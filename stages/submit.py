@@ -1,6 +1,7 @@
-"""Write submission.csv, checked against info.csv, and the scores; print both."""
+"""Write submission.csv, checked against info.csv, and the scores, in full and as a summary; print the scores."""
 
 import argparse
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,15 @@ from facemask import params
 from facemask.errors import one_sentence
 from facemask.files import write_csv, write_json
 from facemask.predictions import read_members, read_table
-from facemask.scoring.scores import called_classes, parts_of, scoreboard, stack_intervals, train_classes
+from facemask.scoring.scores import (
+    ensemble_intervals,
+    parts_of,
+    predicted_classes,
+    scoreboard,
+    scored_train,
+    summary,
+    train_classes,
+)  # fmt: skip
 from facemask.scoring.tables import count_table, score_table
 from facemask.submission import build, class_counts, read_info
 
@@ -20,11 +29,11 @@ def main() -> None:
     photos = read_table(arguments.photos)
     stack = read_table(arguments.probabilities)
     images = read_info(arguments.tree)
-    train = photos[(photos["split"] == "train") & (photos["weight"] > 0)]
-    fallback = int(pd.Series(train_classes(train)).mode().iloc[0])
-    called = called_classes(stack, "stack")["joint"]
+    classes = train_classes(scored_train(photos))
+    fallback = int(pd.Series(classes).mode().iloc[0])
+    predicted = predicted_classes(stack, "stack")["joint"]
     eval_photos = photos[photos["split"] == "eval"].set_index("file")["photo"]
-    submission = build(images, eval_photos.map(called), fallback)
+    submission = build(images, eval_photos.map(predicted), fallback)
     truth_file = arguments.truth / "eval.csv"
     truth = pd.read_csv(truth_file, dtype={"person": str}) if truth_file.is_file() else None
     parts = parts_of(photos, truth)
@@ -33,14 +42,15 @@ def main() -> None:
     board = scoreboard(stack, members, references, parts, fallback)
     write_csv(submission, arguments.submission)
     write_json(board, arguments.scores)
+    write_json(summary(board, json.loads(arguments.labels.read_text())), arguments.summary)
     lost = len(images) - int(images.isin(eval_photos.index).sum())
-    print(count_table(class_counts(train_classes(train), submission["ans"].to_numpy())))
+    print(count_table(class_counts(classes, submission["ans"].to_numpy())))
     if lost:
         print(
             f"{lost} eval photos are quarantined and got class {fallback}; see data/photos/competition.quarantine.csv"
         )
     print()
-    print(score_table(board, stack_intervals(stack, parts, fallback, params.section("seed"))))
+    print(score_table(board, ensemble_intervals(stack, parts, fallback, params.section("seed"))))
     print(f"\n{arguments.submission}: {len(submission)} rows, as in info.csv")
 
 
@@ -51,8 +61,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, required=True, help="training table")
     parser.add_argument("--predictions", type=Path, required=True, help="holds <member>.parquet")
     parser.add_argument("--truth", type=Path, required=True, help="folder with eval.csv where the truth is known")
+    parser.add_argument("--labels", type=Path, required=True, help="what fix_labels counted (json)")
     parser.add_argument("--submission", type=Path, required=True)
-    parser.add_argument("--scores", type=Path, required=True)
+    parser.add_argument("--scores", type=Path, required=True, help="every score (json)")
+    parser.add_argument("--summary", type=Path, required=True, help="the figures that people compare (json)")
     return parser.parse_args()
 
 

@@ -11,7 +11,7 @@ from facemask.draws import generator
 from facemask.files import write_csv, write_json, write_parquet
 from facemask.labels import ATTRIBUTES, Array, age_band, encode, joint
 from facemask.photos.store import PIXELS
-from facemask.predictions import ATTRIBUTE_COLUMNS, JOINT_COLUMNS
+from facemask.predictions import ATTRIBUTE_COLUMNS, EXTERNAL_COLUMNS, GRAD_CAM_COLUMNS, JOINT_COLUMNS
 
 FILES = ("incorrect_mask.jpg", "mask1.jpg", "mask2.jpg", "mask3.jpg", "mask4.jpg", "mask5.jpg", "normal.jpg")
 MASKS = (1, 0, 0, 0, 0, 0, 2)
@@ -154,26 +154,26 @@ def write_run(folder: Path, persons: int, eval_persons: int, candidates: list[st
     for source, count in {"competition": len(hidden), "medical_masks": 40, "folders": 0}.items():
         facts = {"photos": count, "persons": count // 4, "quarantined": 1}
         licence = {"licence": "own terms", "cleared_for_commercial_use": None, "citation": "The <i>Vendor</i>, 2020"}
-        write_json(facts | (licence if count else {}), folder / f"metrics/ingest/{source}.json")
+        write_json(facts | (licence if count else {}), folder / f"data/photos/{source}.json")
     parameters = {
         "seed": 3, "stack": {"candidates": candidates, "folds": 3}, "report": {"worst": 6}, "folds": [0, 1, 2],
         "ingest": {"medical_types": {"1": "not_wear", "2": "incorrect", "3": "incorrect", "4": "wear"}},
         "model": {"members": list(PALETTE), "reference": ["baseline"]}, "trained": [*PALETTE, "baseline"],
         "data": {"name": "made-up"}, "pseudo": {"teachers": ["baseline"]}, "students": ["nfnet"],
     }  # fmt: skip
-    told = {"unlabelled": 98, "used": 49, "share": 0.5, "accuracy": 0.875 if knows_truth else None}
-    write_json(dict.fromkeys(ATTRIBUTES, told) | {"all_three": {"share": 0.25}}, folder / "metrics/pseudo.json")
+    counts = {"unlabelled": 98, "used": 49, "share": 0.5, "accuracy": 0.875 if knows_truth else None}
+    write_json(dict.fromkeys(ATTRIBUTES, counts) | {"all_three": {"share": 0.25}}, folder / "data/training/pseudo.json")
+    labels = {"photos_by_people": 7, "photos_by_auto": 4, "expected_errors": {"mask": 1.5, "gender": 2.25, "age": 0.5}}
+    write_json(labels, folder / "data/labels/counts.json")
     write_json(parameters, folder / "params.yaml")  # JSON is YAML
 
 
 def write_looks(table: pd.DataFrame, folder: Path) -> None:
-    """data/looks of twelve photos, a warm spot each, and of medical masks that a stranger reads as the vendor does."""
+    """data/looks: a map with one warm spot for each of twelve photos and heads, and predictions of medical masks."""
     chance = generator(0, "world", "looks")
     photos = table.loc[(table["split"] == "train").to_numpy(), "photo"].iloc[:84:7]
     heads = [(member, head) for member, targets in PALETTE.items() for head in targets]
-    rows = pd.DataFrame(
-        [(photo, *head, 0) for photo in photos for head in heads], columns=["photo", "member", "head", "called"]
-    )
+    rows = pd.DataFrame([(photo, *head, 0) for photo in photos for head in heads], columns=GRAD_CAM_COLUMNS)
     maps = np.zeros((len(rows), 96, 72), dtype=np.uint8)
     for each in maps:
         top, left = chance.integers(0, 60, 2)
@@ -181,13 +181,13 @@ def write_looks(table: pd.DataFrame, folder: Path) -> None:
     folder.mkdir(parents=True)
     np.save(folder / "maps.npy", maps)
     write_csv(rows, folder / "maps.csv")
-    write_csv(outside_table(), folder / "outside.csv")
+    write_csv(external_table(), folder / "external.csv")
 
 
-def outside_table(
+def external_table(
     persons: int = 10, reading: tuple[int, int, int, int] = (2, 1, 1, 0), right: float = 0.9
 ) -> pd.DataFrame:
-    """Mask verdicts of an honest stranger on medical photos: TYPE 1..4 shows the classes of `reading`; true is the vendor's."""
+    """Mask predictions of medical photos by a member that is mostly right: TYPE 1..4 shows the classes of `reading`; true is the vendor's."""
     chance = generator(0, "world", "outside")
     rows = [
         ("medical_masks", f"medical_masks/images/{4 * person + kind:06d}_{kind + 1}_{person:06d}_MALE_30.jpg", f"{person:06d}",
@@ -195,20 +195,21 @@ def outside_table(
          reading[kind] if chance.random() < right else int(chance.integers(3)))
         for person in range(persons) for kind in range(4)
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["source", "photo", "person", "file", "attribute", "member", "true", "called"])
+    return pd.DataFrame(rows, columns=EXTERNAL_COLUMNS)
 
 
 STAGES = {
     "stack": "--members-folder data/predictions --photos data/training/photos.parquet --out data/ensemble/probabilities.parquet "
-    "--metrics metrics/stack.json --choice data/ensemble/candidates.csv --stacker data/ensemble/stacker.json",
+    "--candidates data/ensemble/candidates.csv --choice data/ensemble/choice.json --stacker data/ensemble/stacker.json",
     "submit": "--probabilities data/ensemble/probabilities.parquet --tree data/tree --photos data/training/photos.parquet "
-    "--predictions data/predictions --truth data/truth --submission submission.csv --scores metrics/scores.json",
+    "--predictions data/predictions --truth data/truth --labels data/labels/counts.json --submission submission.csv --scores metrics/scores.json "
+    "--summary metrics/summary.json",
     "report": "--photos data/training/photos.parquet --pixels data/photos/competition.pixels --predictions data/predictions "
-    "--probabilities data/ensemble/probabilities.parquet --choice data/ensemble/candidates.csv --stack metrics/stack.json "
+    "--probabilities data/ensemble/probabilities.parquet --candidates data/ensemble/candidates.csv --choice data/ensemble/choice.json "
     "--scores metrics/scores.json --histories data/models --looks data/looks --changes data/labels/changes.csv --truth data/truth "
-    "--pseudo metrics/pseudo.json "
-    "--sources metrics/ingest/competition.json metrics/ingest/medical_masks.json metrics/ingest/folders.json "
-    "--report report.html --plots plots --sheets data/sheets --metrics metrics/errors.json",
+    "--pseudo data/training/pseudo.json "
+    "--sources data/photos/competition.json data/photos/medical_masks.json data/photos/folders.json "
+    "--report report.html --plots plots --sheets data/sheets --findings data/findings.json",
 }
 
 

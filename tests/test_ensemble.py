@@ -9,7 +9,7 @@ from stacking_world import PALETTE, hide_eval, member_table, palette, photo_tabl
 
 from facemask.draws import generator
 from facemask.ensemble.candidates import CANDIDATES, worth_trying
-from facemask.ensemble.choice import FORGIVEN, Ensemble, Outcome, choose
+from facemask.ensemble.choice import TOLERANCE, Ensemble, Outcome, choose
 from facemask.ensemble.correction import corrected, fit_correction
 from facemask.ensemble.crossfit import crossfit
 from facemask.ensemble.evidence import Evidence, gather
@@ -56,7 +56,12 @@ def test_every_candidate_is_scored_and_the_ensemble_beats_its_joint_member(
 
 
 def test_probabilities_are_distributions(evidence: Evidence, outcome: Outcome) -> None:
-    for values in (outcome.honest, outcome.ensemble(evidence.take(EVAL)), soft_vote(evidence), hard_vote(evidence)):
+    for values in (
+        outcome.out_of_fold,
+        outcome.ensemble(evidence.take(EVAL)),
+        soft_vote(evidence),
+        hard_vote(evidence),
+    ):
         assert values.shape[1] == len(CLASSES)
         assert (values >= 0).all()
         np.testing.assert_allclose(values.sum(1), 1, atol=1e-5)
@@ -64,7 +69,7 @@ def test_probabilities_are_distributions(evidence: Evidence, outcome: Outcome) -
 
 def test_the_choice_is_the_simplest_within_one_standard_error(outcome: Outcome) -> None:
     names = [entry.name for entry in outcome.entries]
-    within = [entry.name for entry in outcome.entries if entry.behind <= min(entry.behind_error, FORGIVEN)]
+    within = [entry.name for entry in outcome.entries if entry.behind <= min(entry.behind_error, TOLERANCE)]
     assert outcome.ensemble.name == within[0]
     assert names.index(outcome.ensemble.name) <= names.index(max(outcome.entries, key=lambda e: e.macro_f1.value).name)
     assert sum(entry.chosen_in_folds for entry in outcome.entries) == 3
@@ -72,7 +77,7 @@ def test_the_choice_is_the_simplest_within_one_standard_error(outcome: Outcome) 
 
 def test_it_comes_out_the_same_twice(evidence: Evidence) -> None:
     outcome, again = (chosen(evidence, ["soft_vote", "xgboost"]) for _ in range(2))
-    assert again.honest.tobytes() == outcome.honest.tobytes()
+    assert again.out_of_fold.tobytes() == outcome.out_of_fold.tobytes()
     assert again.ensemble(evidence).tobytes() == outcome.ensemble(evidence).tobytes()
     assert again.entries == outcome.entries
 
@@ -109,8 +114,8 @@ def test_dropped_photos_are_predicted_but_teach_nothing(evidence: Evidence) -> N
         choose(evidence.take(TRAIN), truth[TRAIN], PERSONS[TRAIN], usable, fold, candidates=["logistic"], seed=3)
         for truth in (TRUTH, spoiled)
     )
-    np.testing.assert_array_equal(first.honest, second.honest)
-    assert len(first.honest) == len(TRAIN)
+    np.testing.assert_array_equal(first.out_of_fold, second.out_of_fold)
+    assert len(first.out_of_fold) == len(TRAIN)
 
 
 def test_a_single_joint_member_is_its_own_ensemble() -> None:

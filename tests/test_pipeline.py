@@ -119,8 +119,14 @@ def test_an_experiment_with_one_model_trains_and_stacks_it_alone(clone):
     assert "train@" not in printed.replace("train@nfnet", ""), "no other member is trained"
     scores = json.loads((clone / "metrics/scores.json").read_text())
     assert set(scores["members"]) == {"nfnet"}
-    assert "macro_f1" in succeeds("dvc metrics diff", clone)
-    assert "alone" in succeeds("dvc exp show --csv", clone)
+    compared = succeeds("dvc metrics diff", clone).splitlines()
+    assert any("oof.macro_f1" in line for line in compared)
+    assert len(compared) <= 21
+    assert max(map(len, compared)) <= 100
+    shown = succeeds("COLUMNS=120 dvc exp show --only-changed --no-pager", clone).splitlines()
+    assert any("alone" in line and "…" in line for line in shown)
+    assert max(map(len, shown)) <= 120
+    assert "oof.macro_f1" in shown[1]
 
 
 def test_a_queued_experiment_runs_the_modules_it_was_queued_with(clone):

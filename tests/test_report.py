@@ -32,7 +32,7 @@ FIGURES = [
     "clothes",
     "confusion",
     "curves",
-    "looks",
+    "grad_cam",
     "masks",
     "reliability",
 ]
@@ -64,7 +64,7 @@ def test_the_scores_have_the_parts_members_and_baseline(run: Path) -> None:
     for part in ("oof", "public", "private"):
         assert set(scores[part]) == set(scores["baseline"][part]) == {"macro_f1", "accuracy"}
     assert set(scores["members"]) == set(PALETTE)
-    chosen = json.loads((run / "metrics/stack.json").read_text())
+    chosen = json.loads((run / "data/ensemble/choice.json").read_text())
     assert chosen["nested"]["macro_f1"] == pytest.approx(scores["oof"]["macro_f1"])
     assert set(chosen["candidates"]) == {"soft_vote", "soft_vote+prior", "logistic", "logistic+prior"}
 
@@ -88,7 +88,7 @@ def test_every_run_writes_the_same_files_of_plots(run: Path) -> None:
 
 
 def test_figures_that_show_photos_stay_outside_of_what_git_keeps(run: Path) -> None:
-    assert {path.name for path in (run / "data/sheets").iterdir()} == {"looks_photos.png", "worst_photos.png"}
+    assert {path.name for path in (run / "data/sheets").iterdir()} == {"grad_cam_photos.png", "worst_photos.png"}
 
 
 @pytest.mark.parametrize("count", [1, 7, 24])
@@ -112,7 +112,7 @@ def test_a_stack_that_is_never_wrong_has_a_contact_sheet_too() -> None:
     assert sheet.light
 
 
-def test_the_page_and_the_metrics_say_what_the_issue_asks_for(run: Path) -> None:
+def test_the_page_and_the_findings_say_what_the_issue_asks_for(run: Path) -> None:
     html = (run / "report.html").read_text()
     for words in (
         "28-31", "58-61", "Errors by source", "95 % interval", "Expected calibration error", "own terms", "TYPE 1 and 4",
@@ -120,14 +120,14 @@ def test_the_page_and_the_metrics_say_what_the_issue_asks_for(run: Path) -> None
         "Data made-up, seed 3", "right were 87.5% of mask", "second, a student",
     ):  # fmt: skip
         assert words in html, words
-    found = json.loads((run / "metrics/errors.json").read_text())["medical_types"]
+    found = json.loads((run / "data/findings.json").read_text())["medical_types"]
     assert found["supported"] == "vendor"
     assert found["vendor"] > found["reverse"]
 
 
 def test_without_pseudo_labels_the_page_has_no_section_of_them(run: Path, tmp_path: Path) -> None:
     alone = shutil.copytree(run, tmp_path / "alone")
-    (alone / "metrics/pseudo.json").unlink()
+    (alone / "data/training/pseudo.json").unlink()
     done = run_stage("report", alone)
     assert done.returncode == 0, done.stderr
     assert "Pseudo-labels" not in (alone / "report.html").read_text()
@@ -146,7 +146,7 @@ def test_the_report_is_the_same_bytes_twice(run: Path) -> None:
     def digest() -> dict[str, str]:
         files = [
             run / "report.html",
-            run / "metrics/errors.json",
+            run / "data/findings.json",
             *(run / "plots").iterdir(),
             *(run / "data/sheets").iterdir(),
         ]
@@ -172,7 +172,7 @@ def test_one_member_without_truth_history_or_clothes_that_mislead_has_a_report_t
         assert done.returncode == 0, done.stderr
     scores = json.loads((bare / "metrics/scores.json").read_text())
     assert set(scores) == {"oof", "members"}
-    found = json.loads((bare / "metrics/errors.json").read_text())["oof"]
+    found = json.loads((bare / "data/findings.json").read_text())["oof"]
     assert "gender_wrong_in_misleading_clothes" not in found
     assert found["gender_wrong_in_other_clothes"] > 0
     assert {path.name for path in (bare / "plots").glob("*.png")} == {f"{name}.png" for name in FIGURES}
@@ -214,13 +214,13 @@ def test_a_page_names_no_other_host(run: Path) -> None:
 
 def test_tables_show_missing_numbers_as_a_dash_and_sort_them_last() -> None:
     frame = pd.DataFrame({"name": ["a", "b"], "share": [0.5, np.nan]})
-    rows = table("t", frame, {"name": ("name", ""), "share": ("share", ".1%")}).rows
+    rows = table("t", frame, "name; share:.1%").rows
     assert [cell.text for row in rows for cell in row] == ["a", "50.0%", "b", "–"]
     assert "50.0%" in page(
         "title",
         "lead",
         [("label", "1", "note")],
-        [Section("a", "A", tables=[table("t", frame, {"share": ("s", ".1%")})])],
+        [Section("a", "A", tables=[table("t", frame, "share=s:.1%")])],
     )
 
 

@@ -11,13 +11,12 @@ from facemask.errors import UserError
 from facemask.labels import CLASSES, encode
 from facemask.predictions import JOINT_COLUMNS, read_members, read_table
 from facemask.scoring import clothes, errors
-from facemask.scoring.agreement import agreement
-from facemask.scoring.calls import calls, is_wrong, label_years, true_years
-from facemask.scoring.label_changes import change_table, planted_table
+from facemask.scoring.calls import is_wrong, label_years, prediction_rows, true_years
+from facemask.scoring.errors import agreement, change_table, planted_table
+from facemask.scoring.insights import plot_tables
 from facemask.scoring.metrics import Interval
-from facemask.scoring.plot_tables import plot_tables
-from facemask.scoring.scores import called_classes, parts_of, score, scoreboard, train_classes
-from facemask.scoring.tables import aligned, count_table, score_table
+from facemask.scoring.scores import parts_of, predicted_classes, score, scoreboard, summary, train_classes
+from facemask.scoring.tables import count_table, score_table
 from facemask.submission import class_counts
 
 TABLE = photo_table(40, 30)
@@ -35,10 +34,10 @@ def certain(classes: np.ndarray, photos: pd.Series) -> pd.DataFrame:
 PERFECT = certain(TRUTH, PHOTOS["photo"])
 
 
-def oof_calls(classes: np.ndarray) -> pd.DataFrame:
+def oof_rows(classes: np.ndarray) -> pd.DataFrame:
     part = parts_of(PHOTOS, None)[0]
     years = true_years(PHOTOS, TRUTH_TRAIN, TRUTH_EVAL)
-    return calls(certain(classes, PHOTOS["photo"]), part, PHOTOS, years)
+    return prediction_rows(certain(classes, PHOTOS["photo"]), part, PHOTOS, years)
 
 
 def test_perfect_predictions_score_one_on_every_part() -> None:
@@ -69,9 +68,9 @@ def test_members_of_one_attribute_are_scored_on_it_alone() -> None:
     part = parts_of(PHOTOS, None)[0]
     for name, keys in {"effnet_age": {"age_f1", "age_accuracy"}, "nfnet": {"macro_f1", "accuracy"}}.items():
         table = member_table(TABLE, PHOTOS["photo"], PALETTE[name], name)
-        assert set(score(called_classes(table, name), part, 4)) == keys
+        assert set(score(predicted_classes(table, name), part, 4)) == keys
     whole = member_table(TABLE, PHOTOS["photo"], ("mask", "gender", "age"), "three_head")
-    assert set(score(called_classes(whole, "three_head"), part, 4)) == {"macro_f1", "accuracy"}
+    assert set(score(predicted_classes(whole, "three_head"), part, 4)) == {"macro_f1", "accuracy"}
 
 
 def test_dropped_photos_are_not_scored_and_quarantined_ones_are() -> None:
@@ -81,11 +80,11 @@ def test_dropped_photos_are_not_scored_and_quarantined_ones_are() -> None:
     oof, public, private = parts_of(photos[~lost], TRUTH_EVAL)
     assert len(oof.truth) == 40 * 7 - 7
     assert len(public.truth) + len(private.truth) == 30 * 7
-    called = called_classes(PERFECT[~lost.to_numpy()], "stack")
+    predicted = predicted_classes(PERFECT[~lost.to_numpy()], "stack")
     missed = next(part for part in (public, private) if TRUTH_EVAL["ImageID"].iloc[0] in part.photos)
     true = TRUTH_EVAL["ans"].iloc[0]
-    assert score(called, missed, true)["accuracy"] == 1
-    assert score(called, missed, (true + 1) % 18)["accuracy"] == pytest.approx(1 - 1 / len(missed.truth))
+    assert score(predicted, missed, true)["accuracy"] == 1
+    assert score(predicted, missed, (true + 1) % 18)["accuracy"] == pytest.approx(1 - 1 / len(missed.truth))
 
 
 def test_a_train_photo_without_a_label_is_named() -> None:
@@ -112,15 +111,16 @@ def test_the_printed_table_is_aligned_and_whole() -> None:
     members = {name: member_table(TABLE, PHOTOS["photo"], targets, name) for name, targets in PALETTE.items()}
     board = scoreboard(PERFECT, members, {"baseline": PERFECT}, parts, 4)
     text = score_table(board, {part.name: Interval(1, 0, 1, 1) for part in parts})
-    for name in ("stack", "baseline", "private", *PALETTE):
+    for name in ("ensemble", "baseline", "private", *PALETTE):
         assert name in text
     counts = count_table(class_counts(TRUTH, TRUTH))
     assert all(meaning in counts for meaning in CLASSES)
-    assert aligned(["a", "b"], [["long", "1"], ["x", "10"]]).splitlines()[2:] == ["long   1", "x     10"]
+    for table in (counts, *text.split("\n\n")):
+        assert len({len(line) for line in table.splitlines()[1:]}) == 1  # an empty heading ends in no spaces
 
 
-def test_calls_know_the_true_years() -> None:
-    rows = oof_calls(TRUTH)
+def test_prediction_rows_have_the_true_years() -> None:
+    rows = oof_rows(TRUTH)
     assert len(rows) == 40 * 7
     assert rows["years"].max() > 60
     assert ((rows["years"] >= 60) == (rows["age"] == 2)).all()
@@ -129,16 +129,16 @@ def test_calls_know_the_true_years() -> None:
 
 
 def test_blame_splits_the_errors_by_attribute() -> None:
-    called = TRUTH.copy()
-    called[0] = (called[0] + 3) % 6 + called[0] // 6 * 6  # the other gender
-    called[8] = (called[8] + 6) % 18  # another mask
-    guilty = errors.blame(oof_calls(called)).set_index("wrong")["photos"]
+    predicted = TRUTH.copy()
+    predicted[0] = (predicted[0] + 3) % 6 + predicted[0] // 6 * 6  # the other gender
+    predicted[8] = (predicted[8] + 6) % 18  # another mask
+    guilty = errors.blame(oof_rows(predicted)).set_index("wrong")["photos"]
     assert guilty.to_dict() == {"gender": 1, "mask": 1}
 
 
-def test_old_people_called_middle_aged_are_counted_by_age() -> None:
-    called = np.where(TRUTH % 3 == 2, TRUTH - 1, TRUTH)
-    rows = oof_calls(called)
+def test_old_people_predicted_as_middle_aged_are_counted_by_age() -> None:
+    predicted = np.where(TRUTH % 3 == 2, TRUTH - 1, TRUTH)
+    rows = oof_rows(predicted)
     old = errors.old_by_years(rows)
     assert (old.loc[old["is_old"], "wrong"] == 1).all()
     assert (old.loc[~old["is_old"], "wrong"] == 0).all()
@@ -147,18 +147,18 @@ def test_old_people_called_middle_aged_are_counted_by_age() -> None:
     assert borders.loc[~borders["is_border"], "photos"].sum() == len(rows)
 
 
-def test_incorrect_called_wear_is_found() -> None:
-    called = np.where(TRUTH // 6 == 1, TRUTH - 6, TRUTH)
-    masks = errors.mask_table(oof_calls(called)).set_index("mask")
-    assert masks.loc["incorrect", "called wear"] == 1
+def test_incorrect_predicted_as_wear_is_found() -> None:
+    predicted = np.where(TRUTH // 6 == 1, TRUTH - 6, TRUTH)
+    masks = errors.mask_table(oof_rows(predicted)).set_index("mask")
+    assert masks.loc["incorrect", "as wear"] == 1
     assert masks.loc["not_wear", "f1"] == 1
-    kinds = errors.by_group(oof_calls(called), errors.photo_kind(oof_calls(called))).set_index("group")
+    kinds = errors.by_group(oof_rows(predicted), errors.photo_kind(oof_rows(predicted))).set_index("group")
     assert kinds.loc["incorrect_mask", "mask"] == 1
     assert kinds.loc["mask", "joint"] == 0
 
 
 def test_the_worst_photos_come_first_and_share_no_person_thrice() -> None:
-    rows = oof_calls((TRUTH + 6) % 18)
+    rows = oof_rows((TRUTH + 6) % 18)
     rows["truth_probability"] = np.linspace(0, 0.4, len(rows))
     shown = errors.worst(rows, 9)
     assert shown["photo"].iloc[0] == rows["photo"].iloc[0]
@@ -192,7 +192,7 @@ def test_clothes_of_the_other_gender_mislead() -> None:
     flags = clothes.misleading(gender, colours, persons)
     assert flags[:7].all()
     assert not flags[7:].any()
-    rows = oof_calls(np.where(np.arange(len(TRUTH)) < 7, encode(TRUTH // 6, 1 - TRUTH // 3 % 2, TRUTH % 3), TRUTH))
+    rows = oof_rows(np.where(np.arange(len(TRUTH)) < 7, encode(TRUTH // 6, 1 - TRUTH // 3 % 2, TRUTH % 3), TRUTH))
     worn = pd.Series(np.where(rows["gender"] == 1, "red", "black"))
     worn[:7] = "black" if rows["gender"].iloc[0] == 1 else "red"
     table = clothes.misled(rows, worn)
@@ -201,7 +201,7 @@ def test_clothes_of_the_other_gender_mislead() -> None:
 
 
 def test_where_no_clothes_mislead_there_is_no_share_of_errors() -> None:
-    rows = oof_calls(TRUTH)
+    rows = oof_rows(TRUTH)
     table = clothes.misled(rows, pd.Series(np.full(len(rows), "grey")))
     assert table["photos"].tolist() == [0, len(rows)]
     assert np.isnan(table["wrong"].iloc[0])
@@ -209,11 +209,13 @@ def test_where_no_clothes_mislead_there_is_no_share_of_errors() -> None:
 
 def test_agreement_of_a_member_with_itself_is_whole() -> None:
     table = member_table(TABLE, PHOTOS["photo"], ("mask",), "effnet_mask")
-    called = called_classes(table, "effnet_mask")
-    pairs = agreement({"one": called, "two": called}, PHOTOS["photo"].to_numpy(), {"mask": TABLE["mask"].to_numpy(int)})
+    predicted = predicted_classes(table, "effnet_mask")
+    pairs = agreement(
+        {"one": predicted, "two": predicted}, PHOTOS["photo"].to_numpy(), {"mask": TABLE["mask"].to_numpy(int)}
+    )
     assert pairs[["attribute", "agree"]].to_numpy().tolist() == [["mask", 1.0]]
     assert pairs["both_wrong"].iloc[0] == pairs["either_wrong"].iloc[0] > 0
-    assert agreement({"one": called}, PHOTOS["photo"].to_numpy(), {}).empty
+    assert agreement({"one": predicted}, PHOTOS["photo"].to_numpy(), {}).empty
 
 
 def test_label_changes_are_counted_against_the_truth() -> None:
@@ -222,7 +224,7 @@ def test_label_changes_are_counted_against_the_truth() -> None:
         train[f"written_{attribute}"] = train[attribute]
     train.loc[:6, "written_gender"] = 1 - train.loc[:6, "gender"]  # mended
     train.loc[7:13, "gender"] = 1 - train.loc[7:13, "gender"]  # spoiled
-    changes = change_table(train, oof_calls(TRUTH)).set_index("attribute")
+    changes = change_table(train, oof_rows(TRUTH)).set_index("attribute")
     assert changes.loc["gender", ["photos", "persons"]].tolist() == [14, 2]
     assert changes.loc["age", "photos"] == 0
     planted = planted_table(train, TRUTH_TRAIN).set_index("planted")
@@ -231,7 +233,7 @@ def test_label_changes_are_counted_against_the_truth() -> None:
 
 
 def test_the_tables_in_git_name_no_photo_and_no_person() -> None:
-    rows = oof_calls(TRUTH)
+    rows = oof_rows(TRUTH)
     curves = pd.DataFrame({"member": "nfnet", "fold": [0, 1], "epoch": [1, 1], "loss": [2.0, 4.0]})
     choice = pd.DataFrame({"name": ["soft_vote"], "value": [0.5], "low": [0.4]})
     tables = plot_tables({"out-of-fold": rows}, errors.class_table(rows), curves, choice)
@@ -239,3 +241,16 @@ def test_the_tables_in_git_name_no_photo_and_no_person() -> None:
     assert (tables["confusion_classes"]["actual"] == tables["confusion_classes"]["predicted"]).all()
     for name, table in tables.items():
         assert not {"photo", "person", "file"} & set(table.columns), name
+
+
+def test_the_summary_is_one_screen_of_what_people_compare() -> None:
+    members = {name: member_table(TABLE, PHOTOS["photo"], targets, name) for name, targets in PALETTE.items()}
+    board = scoreboard(PERFECT, members, {"baseline": PERFECT}, parts_of(PHOTOS, TRUTH_EVAL), 4)
+    labels = {"photos_by_people": 3, "photos_by_auto": 2, "expected_errors": {"mask": 1.0, "gender": 0.5, "age": 0.25}}
+    figures = summary(board, labels)
+    assert figures["private"] == board["private"]
+    assert figures["members"]["nfnet"] == board["members"]["nfnet"]["oof"]["macro_f1"]
+    assert figures["members"]["effnet_age"] == board["members"]["effnet_age"]["oof"]["age_f1"]
+    assert figures["members"]["beit_maskgender.mask"] == board["members"]["beit_maskgender"]["oof"]["mask_f1"]
+    assert figures["labels"] == {"by_people": 3, "by_vote": 2, "expected_errors": 1.75}
+    assert sum(len(part) for part in figures.values()) <= 20

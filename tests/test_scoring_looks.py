@@ -3,15 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from stacking_world import hide_eval, outside_table, photo_table, truth_of
+from stacking_world import external_table, hide_eval, photo_table, truth_of
 
-from facemask.inference.outsiders import COLUMNS, judges, sample, verdicts
+from facemask.inference.outsiders import judges, sample, verdicts
 from facemask.labels import encode
-from facemask.predictions import JOINT_COLUMNS
-from facemask.scoring.calls import calls, choose, label_years
-from facemask.scoring.looks import Looks, hit, looks_section, mean_maps, shown_photos
-from facemask.scoring.outside import outside_section, type_readings, type_sentence
-from facemask.scoring.provenance import source_section
+from facemask.predictions import EXTERNAL_COLUMNS, JOINT_COLUMNS
+from facemask.scoring.calls import choose_photos, label_years, prediction_rows
+from facemask.scoring.looks import GradCam, grad_cam_section, is_right, mean_maps, shown_photos
+from facemask.scoring.outside import outside_section, source_section, type_readings, type_sentence
 from facemask.scoring.scores import parts_of
 
 TABLE = photo_table(40)
@@ -20,54 +19,54 @@ VENDOR = {1: "not_wear", 2: "incorrect", 3: "incorrect", 4: "wear"}
 
 
 def half_right() -> pd.DataFrame:
-    """Calls of which every other photo is called with the wrong mask, the surer the later."""
+    """Prediction rows: every other photo has the wrong mask, with more confidence the later it comes."""
     truth = truth_of(TABLE)
-    called = np.where(np.arange(len(truth)) % 2, truth, (truth + 6) % 18)
-    shares = 0.02 * np.eye(18)[truth] + np.linspace(0.5, 0.9, len(truth))[:, None] * np.eye(18)[called]
+    predicted = np.where(np.arange(len(truth)) % 2, truth, (truth + 6) % 18)
+    shares = 0.02 * np.eye(18)[truth] + np.linspace(0.5, 0.9, len(truth))[:, None] * np.eye(18)[predicted]
     stack = pd.DataFrame(shares / shares.sum(1, keepdims=True), columns=list(JOINT_COLUMNS))
     stack.insert(0, "photo", PHOTOS["photo"])
-    return calls(stack, parts_of(PHOTOS, None)[0], PHOTOS, label_years(PHOTOS))
+    return prediction_rows(stack, parts_of(PHOTOS, None)[0], PHOTOS, label_years(PHOTOS))
 
 
-CALLS = half_right()
+ROWS = half_right()
 
 
 def test_half_of_the_chosen_photos_are_the_worst_and_no_person_is_twice_in_a_half() -> None:
-    chosen = choose(CALLS, 12, seed=1)
-    wrong = (chosen["true"] != chosen["called"]).tolist()
+    chosen = choose_photos(ROWS, 12, seed=1)
+    wrong = (chosen["true"] != chosen["predicted"]).tolist()
     assert wrong == [True] * 6 + [False] * 6
     assert chosen["person"].iloc[:6].is_unique
     assert chosen["person"].iloc[6:].is_unique
-    worst = CALLS[CALLS["true"] != CALLS["called"]]["truth_probability"].min()
+    worst = ROWS[ROWS["true"] != ROWS["predicted"]]["truth_probability"].min()
     assert chosen["truth_probability"].iloc[0] == worst
-    pd.testing.assert_frame_equal(choose(CALLS.sample(frac=1, random_state=0), 12, seed=1), chosen)
+    pd.testing.assert_frame_equal(choose_photos(ROWS.sample(frac=1, random_state=0), 12, seed=1), chosen)
 
 
-def looks_of(chosen: pd.DataFrame) -> Looks:
+def maps_of(chosen: pd.DataFrame) -> GradCam:
     rows = pd.concat([
-        pd.DataFrame({"photo": chosen["photo"], "member": "nfnet", "head": "joint", "called": chosen["called"]}),
-        pd.DataFrame({"photo": chosen["photo"], "member": "effnet_gender", "head": "gender", "called": chosen["gender"]}),
+        pd.DataFrame({"photo": chosen["photo"], "member": "nfnet", "head": "joint", "predicted": chosen["predicted"]}),
+        pd.DataFrame({"photo": chosen["photo"], "member": "effnet_gender", "head": "gender", "predicted": chosen["gender"]}),
     ])  # fmt: skip
     maps = np.full((len(rows), 8, 6), 51, dtype=np.uint8)
     pixels = {photo: np.zeros((32, 24, 3), dtype=np.uint8) for photo in chosen["photo"]}
-    return Looks(maps, rows.reset_index(drop=True), pixels, np.zeros((8, 6, 3), dtype=np.uint8))
+    return GradCam(maps, rows.reset_index(drop=True), pixels, np.zeros((8, 6, 3), dtype=np.uint8))
 
 
 def test_a_map_counts_as_right_by_its_own_head() -> None:
-    looks = looks_of(choose(CALLS, 12, seed=1))
-    assert hit(looks.rows, CALLS).tolist() == [False] * 6 + [True] * 6 + [True] * 12
-    means = mean_maps(looks, CALLS)
+    cams = maps_of(choose_photos(ROWS, 12, seed=1))
+    assert is_right(cams.rows, ROWS).tolist() == [False] * 6 + [True] * 6 + [True] * 12
+    means = mean_maps(cams, ROWS)
     assert set(means["nfnet", "joint"]) == {True, False}
     assert set(means["effnet_gender", "gender"]) == {True}
     assert means["nfnet", "joint"][True] == pytest.approx(0.2)
-    assert len(shown_photos(looks.rows, CALLS)) == 6
+    assert len(shown_photos(cams.rows, ROWS)) == 6
 
 
 def test_photos_stay_out_of_the_figures_that_git_keeps() -> None:
-    section = looks_section(looks_of(choose(CALLS, 12, seed=1)), CALLS, ["nfnet", "effnet_gender", "swin"])
+    section = grad_cam_section(maps_of(choose_photos(ROWS, 12, seed=1)), ROWS, ["nfnet", "effnet_gender", "swin"])
     assert {picture.name: picture.shows_photos for picture in section.pictures} == {
-        "looks": False,
-        "looks_photos": True,
+        "grad_cam": False,
+        "grad_cam_photos": True,
     }
     assert "swin: no map" in section.text[0]
     assert all(picture.light for picture in section.pictures)
@@ -78,7 +77,7 @@ def test_photos_stay_out_of_the_figures_that_git_keeps() -> None:
     [((2, 1, 1, 0), 0.9, "vendor"), ((0, 1, 1, 2), 0.9, "reverse"), ((2, 1, 1, 0), 0.0, "neither")],
 )
 def test_the_reading_that_made_the_photos_is_the_one_supported(reading, right: float, supported: str) -> None:
-    found = type_readings(outside_table(40, reading, right))
+    found = type_readings(external_table(40, reading, right))
     assert found is not None
     assert found["supported"] == supported
     assert found["photos"] == 80, "TYPE 2 and 3 tell the readings not apart"
@@ -90,9 +89,9 @@ def test_the_reading_that_made_the_photos_is_the_one_supported(reading, right: f
 
 
 def test_without_medical_photos_there_is_no_reading() -> None:
-    nothing = outside_table().head(0)
+    nothing = external_table().head(0)
     assert type_readings(nothing) is None
-    assert outside_section({"out-of-fold": CALLS}, nothing, VENDOR).tables[0].rows
+    assert outside_section({"out-of-fold": ROWS}, nothing, VENDOR).tables[0].rows
 
 
 def test_a_source_is_judged_only_by_members_that_learned_nothing_from_it() -> None:
@@ -106,14 +105,14 @@ def test_a_source_is_judged_only_by_members_that_learned_nothing_from_it() -> No
     assert judges({"nfnet": recipes["nfnet"]}, "medical_masks") == {}
 
 
-def test_verdicts_are_of_photos_whose_attribute_is_known() -> None:
+def test_external_predictions_are_of_photos_whose_attribute_is_known() -> None:
     rows = sample(PHOTOS.assign(source="folders"), "folders", 10, seed=0)
     assert len(rows) == 10
     rows.loc[0, "age"] = pd.NA
     joint = np.eye(18)[encode(rows["mask"].to_numpy(int), rows["gender"].to_numpy(int), np.zeros(10, int))]
     table = verdicts(rows, pd.DataFrame(joint, columns=list(JOINT_COLUMNS)), "mask", "nfnet")
-    assert list(table) == COLUMNS
-    assert (table["true"] == table["called"]).all()
+    assert list(table) == EXTERNAL_COLUMNS
+    assert (table["true"] == table["predicted"]).all()
     assert len(verdicts(rows, pd.DataFrame(joint, columns=list(JOINT_COLUMNS)), "age", "nfnet")) == 9
 
 

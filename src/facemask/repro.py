@@ -22,7 +22,7 @@ SCORES = Path("metrics/scores.json")
 CHILDREN: dict[str, Any] = {"stdin": subprocess.DEVNULL}  # a group of their own reads no terminal
 NEXT = (
     "Next: report.html (what is still wrong, and why), `make ui` (runs and curves), "
-    "`dvc metrics diff --targets metrics/scores.json` (against the last commit)."
+    "`dvc metrics diff` (against the last commit)."
 )
 
 

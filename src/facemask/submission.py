@@ -37,31 +37,24 @@ def build(images: pd.Series, predicted: pd.Series, fallback: int) -> pd.DataFram
 def check(submission: pd.DataFrame, images: pd.Series) -> None:
     """Raises UserError unless the table is `ImageID,ans` with info.csv's rows in its order and classes 0..17."""
     if list(submission.columns) != ["ImageID", "ans"]:
-        raise UserError(
-            f"submission.csv must have the columns ImageID,ans, not {','.join(map(str, submission.columns))}"
-        )
+        raise UserError(f"submission.csv must have the columns ImageID,ans, not {','.join(map(str, submission))}")
     written = submission["ImageID"]
     if written.duplicated().any():
-        raise UserError(
-            f"submission.csv holds {written[written.duplicated()].iloc[0]} twice; every ImageID stands once"
-        )
+        twice = written[written.duplicated()].iloc[0]
+        raise UserError(f"submission.csv holds {twice} twice; every ImageID stands once")
     if len(written) != len(images):
-        raise UserError(
-            f"submission.csv has {len(written)} rows and {EVAL_LIST} has {len(images)}; they must be the same"
-        )
+        lengths = f"{len(written)} rows and {EVAL_LIST} has {len(images)}"
+        raise UserError(f"submission.csv has {lengths}; they must be the same")
     differs = written.to_numpy() != images.to_numpy()
     if differs.any():
         row = int(differs.argmax())
-        raise UserError(
-            f"submission.csv row {row + 1} is {written.iloc[row]}, but {EVAL_LIST} has {images.iloc[row]} there; keep its order"
-        )
-    whole = pd.to_numeric(submission["ans"], errors="coerce")
-    bad = ~(whole.isin(range(len(CLASSES))))
+        found = f"row {row + 1} is {written.iloc[row]}, but {EVAL_LIST} has {images.iloc[row]} there"
+        raise UserError(f"submission.csv {found}; keep its order")
+    bad = ~pd.to_numeric(submission["ans"], errors="coerce").isin(range(len(CLASSES)))
     if bad.any():
         row = int(bad.to_numpy().argmax())
-        raise UserError(
-            f"submission.csv row {row + 1} ({written.iloc[row]}) has ans {submission['ans'].iloc[row]}; it must be 0..17"
-        )
+        found = f"row {row + 1} ({written.iloc[row]}) has ans {submission['ans'].iloc[row]}"
+        raise UserError(f"submission.csv {found}; it must be 0..17")
 
 
 def class_counts(train: Array, submitted: Array) -> pd.DataFrame:

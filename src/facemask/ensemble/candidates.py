@@ -1,4 +1,4 @@
-"""The candidates: ways from the members' evidence to a distribution over the 18 classes, the simplest first."""
+"""The candidates: ways from the members' predictions to a distribution over the 18 classes, the simplest first."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,15 +14,7 @@ from facemask.errors import UserError
 from facemask.labels import ATTRIBUTES, Array, decode, joint
 
 Predictor = Callable[[Evidence], Array]  # -> (n, 18)
-Fit = Callable[[Evidence, Array, np.random.Generator], Predictor]  # evidence, joint classes (n,), chance
-
-
-def _unlearned(vote: Predictor) -> Fit:
-    return lambda evidence, truth, chance: vote
-
-
-def _stacked(learner: learners.Learner) -> Fit:
-    return lambda evidence, truth, chance: learners.fit_stacker(learner, evidence, _codes(truth), chance)
+Fit = Callable[[Evidence, Array, np.random.Generator], Predictor]  # evidence, joint classes (n,), rng
 
 
 @dataclass(frozen=True)
@@ -35,19 +27,27 @@ class WeightedVote:
         return joint(*(pooled(evidence.pools[attribute], self.weights[attribute]) for attribute in ATTRIBUTES))
 
 
-def _simplex(evidence: Evidence, truth: Array, chance: np.random.Generator) -> Predictor:
+def _fixed(vote: Predictor) -> Fit:
+    return lambda evidence, truth, rng: vote
+
+
+def _simplex(evidence: Evidence, truth: Array, rng: np.random.Generator) -> Predictor:
     codes = _codes(truth)
     return WeightedVote({name: simplex_weights(evidence.pools[name], codes[name]) for name in ATTRIBUTES})
 
 
-def _pool(evidence: Evidence, truth: Array, chance: np.random.Generator) -> Predictor:
+def _pool(evidence: Evidence, truth: Array, rng: np.random.Generator) -> Predictor:
     return fit_pool(evidence, _codes(truth))
 
 
+def _stacked(learner: learners.Learner) -> Fit:
+    return lambda evidence, truth, rng: learners.fit_stacker(learner, evidence, _codes(truth), rng)
+
+
 CANDIDATES: dict[str, Fit] = {
-    "soft_vote": _unlearned(soft_vote),
-    "joint_vote": _unlearned(joint_vote),
-    "hard_vote": _unlearned(hard_vote),
+    "soft_vote": _fixed(soft_vote),
+    "joint_vote": _fixed(joint_vote),
+    "hard_vote": _fixed(hard_vote),
     "simplex": _simplex,
     "pool": _pool,
     "logistic": _stacked(learners.logistic),
@@ -59,10 +59,9 @@ CANDIDATES: dict[str, Fit] = {
 
 
 def worth_trying(wanted: Sequence[str], evidence: Evidence) -> list[str]:
-    """The wanted candidates that these members can tell apart, the simplest first.
+    """The wanted candidates that can differ with these members, the simplest first.
 
-    A single member that predicts everything is its own soft vote; there is nothing to stack. Raises UserError for an
-    unknown name or an empty list.
+    A single member that predicts everything equals its own soft vote. Raises UserError for an unknown name or an empty list.
     """
     unknown = [name for name in wanted if name not in CANDIDATES]
     if unknown or not wanted:

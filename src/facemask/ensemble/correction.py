@@ -1,7 +1,7 @@
-"""Prior correction: factors on the classes that turn the likeliest class into the one that macro F1 wants.
+"""Prior correction: factors on the classes, so that the likeliest class becomes the best one for macro F1.
 
-A rare class counts as much as a frequent one in macro F1, so it should be called before it is the likeliest. The 18 factors
-are products of one factor a class of each attribute: five free numbers, where 18 would fit the noise of 100 rare photos.
+Macro F1 counts a rare class like a frequent one, so predicting it pays before it is the likeliest. The 18 factors are products
+of one factor for each class of each attribute: five free numbers, where 18 would fit the noise of 100 rare photos.
 """
 
 import numpy as np
@@ -15,12 +15,12 @@ CAUTION = 0.004  # macro F1 given up for each unit of squared log factor: a flat
 
 
 def fit_correction(probabilities: Array, truth: Array) -> Array:
-    """Factors (18,) for distributions (n, 18), by coordinate ascent of macro F1 on codes (n,) that they did not learn from."""
+    """Factors (18,) by coordinate ascent of macro F1. The distributions (n, 18) must not have learned the codes (n,)."""
     logs = {attribute: np.zeros(len(words)) for attribute, words in ATTRIBUTES.items()}
     for _ in range(ROUNDS):
         before = {attribute: values.copy() for attribute, values in logs.items()}
         for attribute, values in logs.items():
-            for code in range(1, len(values)):
+            for code in range(1, len(values)):  # the first code keeps the factor 1: only ratios matter
                 _climb(probabilities, truth, logs, attribute, code)
         if all((before[attribute] == logs[attribute]).all() for attribute in logs):
             break
@@ -35,19 +35,13 @@ def corrected(probabilities: Array, factors: Array) -> Array:
 
 
 def _climb(probabilities: Array, truth: Array, logs: dict[str, Array], attribute: str, code: int) -> None:
-    """Set one factor to the best step; the first code of an attribute stays at 1, as only ratios matter."""
+    """Set one factor to its best step; of equal ones to the nearest to no correction."""
     values = []
     for step in STEPS:
         logs[attribute][code] = step
         penalty = CAUTION * sum(float((each**2).sum()) for each in logs.values())
         values.append(macro_f1(truth, (probabilities * _factors(logs)).argmax(1)) - penalty)
-    logs[attribute][code] = STEPS[_best(values)]
-
-
-def _best(values: list[float]) -> int:
-    """The best step; of equal ones the nearest to no correction."""
-    ranked = sorted(range(len(values)), key=lambda index: (-values[index], abs(STEPS[index]), index))
-    return ranked[0]
+    logs[attribute][code] = STEPS[min(range(len(values)), key=lambda index: (-values[index], abs(STEPS[index]), index))]
 
 
 def _factors(logs: dict[str, Array]) -> Array:

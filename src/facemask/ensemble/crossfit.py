@@ -1,8 +1,7 @@
 """Predictions of every candidate for photos that it did not learn from, one level and two levels deep.
 
-A candidate is fitted without each fold and without each pair of folds. The model that saw neither fold j nor fold k
-predicts both: what it says about j helps to judge fold k's outer choice, and the other way round. So five folds need 15
-fits for full nested cross-validation, not 25.
+A candidate is fitted without each fold and without each pair of folds. The model fitted without folds j and k predicts both:
+its predictions of j help to choose for fold k, and the other way round. So five folds need 15 fits, not 25.
 """
 
 import os
@@ -27,8 +26,8 @@ Job = tuple[str, tuple[int, ...]]  # a candidate and the folds that it is fitted
 class Crossfit:
     """One candidate's distributions for n photos in `folds` folds.
 
-    outer  (n, 18): by the model that did not see the photo's fold
-    inner  (folds, n, 18) float32: [k] by the model that saw neither fold k nor the photo's own; NaN for photos of k
+    outer  (n, 18): by the model fitted without the photo's fold
+    inner  (folds, n, 18) float32: [k] by the model fitted without fold k and the photo's own; NaN for photos of k
     """
 
     outer: Array
@@ -38,13 +37,11 @@ class Crossfit:
 def crossfit(
     names: Sequence[str], evidence: Evidence, truth: Array, usable: Array, fold: Array, seed: int
 ) -> dict[str, Crossfit]:
-    """Crossfit of each candidate; photos that are not `usable` are predicted and never learned from."""
+    """Crossfit of each candidate; photos that are not `usable` are predicted, but not learned from."""
     folds = int(fold.max()) + 1
-    held_out = [*combinations(range(folds), 1), *combinations(range(folds), 2)]
-    jobs: list[Job] = [(name, group) for name in names for group in held_out]
-    with threadpool_limits(
-        1, user_api="blas"
-    ):  # sums in another order differ in the last bit: one thread a fit, whatever the machine
+    jobs: list[Job] = [(name, group) for name in names for size in (1, 2) for group in combinations(range(folds), size)]
+    # one thread a fit on any machine: sums in another order differ in the last bit
+    with threadpool_limits(1, user_api="blas"):
         run = Parallel(n_jobs=len(os.sched_getaffinity(0)), backend="threading", return_as="generator")
         results = run(delayed(_without)(name, group, evidence, truth, usable, fold, seed) for name, group in jobs)
         done = dict(zip(jobs, tqdm(results, total=len(jobs), desc="stack", unit="fit", disable=None), strict=True))
@@ -66,13 +63,10 @@ def _collect(name: str, done: dict[Job, Array], fold: Array) -> Crossfit:
     folds = int(fold.max()) + 1
     outer = np.full((len(fold), len(CLASSES)), np.nan, dtype=np.float32)
     inner = np.full((folds, len(fold), len(CLASSES)), np.nan, dtype=np.float32)
-    for (candidate, group), values in done.items():
-        if candidate != name:
-            continue
-        if len(group) == 1:
-            outer[fold == group[0]] = values
-            continue
-        within = fold[np.isin(fold, group)]
-        for outer_fold, own_fold in (group, group[::-1]):
-            inner[outer_fold, fold == own_fold] = values[within == own_fold]
+    for k in range(folds):
+        outer[fold == k] = done[name, (k,)]
+    for pair in combinations(range(folds), 2):
+        within = fold[np.isin(fold, pair)]
+        for held_out, own in (pair, pair[::-1]):
+            inner[held_out, fold == own] = done[name, pair][within == own]
     return Crossfit(outer, inner)

@@ -1,4 +1,4 @@
-"""What the members say about each photo, checked once and lined up in arrays."""
+"""The members' predictions of each photo, checked once and lined up in arrays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,9 +31,8 @@ class Evidence:
 
     def take(self, rows: Array) -> "Evidence":
         pools = {attribute: np.ascontiguousarray(pool[rows]) for attribute, pool in self.pools.items()}
-        return Evidence(
-            pools, self.names, np.ascontiguousarray(self.joints[rows]), np.ascontiguousarray(self.years[rows])
-        )
+        joints, years = np.ascontiguousarray(self.joints[rows]), np.ascontiguousarray(self.years[rows])
+        return Evidence(pools, self.names, joints, years)
 
 
 def gather(members: Mapping[str, pd.DataFrame], photos: pd.DataFrame) -> Evidence:
@@ -49,14 +48,16 @@ def gather(members: Mapping[str, pd.DataFrame], photos: pd.DataFrame) -> Evidenc
     shares = {name: marginals(values) for name, values in joints.items()}
     pools, names = {}, {}
     for attribute, columns in ATTRIBUTE_COLUMNS.items():
-        names[attribute] = tuple(name for name in members if "joint" in held[name] or attribute in held[name])
+        names[attribute] = tuple(name for name in members if name in joints or attribute in held[name])
         pool = [
             shares[name][attribute] if name in joints else _distribution(rows[name], columns, name)
             for name in names[attribute]
         ]
         pools[attribute] = np.ascontiguousarray(np.stack(pool, axis=1))
     joint = np.stack(list(joints.values()), axis=1) if joints else np.zeros((len(photos), 0, len(CLASSES)))
-    return Evidence(pools, names, np.ascontiguousarray(joint), np.ascontiguousarray(_years(rows, len(photos))))
+    years = [_years(table, name) for name, table in rows.items() if "age" in table]
+    stacked = np.stack(years, axis=1) if years else np.zeros((len(photos), 0))
+    return Evidence(pools, names, np.ascontiguousarray(joint), np.ascontiguousarray(stacked))
 
 
 def require_cover(held: Mapping[str, Sequence[str]]) -> None:
@@ -64,42 +65,36 @@ def require_cover(held: Mapping[str, Sequence[str]]) -> None:
     if not held:
         raise UserError("model.members is empty; name at least one member that predicts all 18 classes")
     covered = {target for targets in held.values() for target in targets}
-    lacking = [] if "joint" in covered else [attribute for attribute in ATTRIBUTES if attribute not in covered]
-    if lacking:
+    missing = [] if "joint" in covered else [attribute for attribute in ATTRIBUTES if attribute not in covered]
+    if missing:
         what = "; ".join(f"{name} predicts {', '.join(targets)}" for name, targets in held.items())
         raise UserError(
-            f"model.members: nothing predicts {' and '.join(lacking)} ({what}); add a member that does, or a joint one"
+            f"model.members: nothing predicts {' and '.join(missing)} ({what}); add a member that does, or a joint one"
         )
 
 
 def _distribution(rows: pd.DataFrame, columns: Sequence[str], name: str) -> Array:
     values = rows[list(columns)].to_numpy(np.float64)
-    span = f"{columns[0]}..{columns[-1]}"
     checks = {
         "is not a finite number": ~np.isfinite(values).all(1),
         "is below 0": (values < -1e-6).any(1),
         "does not sum to 1": np.abs(values.sum(1) - 1) > 1e-2,
     }
     for complaint, bad in checks.items():
-        if bad.any():
-            raise UserError(
-                f"member {name}: {span} {complaint} for {int(bad.sum())} photos, first {rows.index[bad.argmax()]}; "
-                f"train it again with a lower learning rate or leave it out of model.members"
-            )
+        _refuse(bad, rows, f"member {name}: {columns[0]}..{columns[-1]} {complaint}")
     values = np.maximum(values, 0)
     normed: Array = values / values.sum(1, keepdims=True)
     return normed
 
 
-def _years(rows: Mapping[str, pd.DataFrame], photos: int) -> Array:
-    columns = []
-    for name, table in rows.items():
-        if "age" in table:
-            years = table["age"].to_numpy(np.float64)
-            if not np.isfinite(years).all():
-                bad = ~np.isfinite(years)
-                raise UserError(
-                    f"member {name}: age is not a finite number for {int(bad.sum())} photos, first {table.index[bad.argmax()]}"
-                )
-            columns.append(years)
-    return np.stack(columns, axis=1) if columns else np.zeros((photos, 0))
+def _years(rows: pd.DataFrame, name: str) -> Array:
+    years = rows["age"].to_numpy(np.float64)
+    _refuse(~np.isfinite(years), rows, f"member {name}: age is not a finite number")
+    return years
+
+
+def _refuse(bad: Array, rows: pd.DataFrame, complaint: str) -> None:
+    if bad.any():
+        where = f"for {int(bad.sum())} photos, first {rows.index[int(bad.argmax())]}"
+        remedy = "train it again with a lower learning rate or leave it out of model.members"
+        raise UserError(f"{complaint} {where}; {remedy}")

@@ -1,19 +1,19 @@
 """Stackers that learn from the labels: the team's four (forest, SVM, k-NN, XGBoost) and logistic regression.
 
-Each learns mask, gender and age apart, from what all members say about that attribute: 18 classes at once would leave a
-handful of persons a class.
+Each learns mask, gender and age separately from what all members predict for that attribute: of the 18 classes, some have a
+handful of persons only. scikit-learn and XGBoost are imported on use: not every run tries every stacker.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from facemask.ensemble.evidence import Evidence
 from facemask.labels import ATTRIBUTES, Array, joint
 
-FLOOR = 1e-3  # probabilities below it say the same: "no"
+FLOOR = 1e-3  # probabilities below it count as equal
 MOST_SVM_ROWS = 3000  # training time grows with the square of the rows
 NEIGHBOURS = 35  # photos of about five persons
 YEARS_MIDDLE, YEARS_SCALE = 40.0, 10.0
@@ -23,25 +23,25 @@ class Classifier(Protocol):
     def predict_proba(self, features: Array) -> Array: ...
 
 
-class Decider(Protocol):
-    def decision_function(self, features: Array) -> Array: ...
+Learner = Callable[[Array, Array, np.random.Generator], Classifier]  # features (n, features), codes (n,), rng
 
 
-Learner = Callable[[Array, Array, np.random.Generator], Classifier]
+def centred_logs(pool: Array) -> Array:
+    """Log-probabilities of distributions (..., classes), with mean 0 over the classes."""
+    logs = np.log(np.maximum(pool, FLOOR))
+    centred: Array = logs - logs.mean(-1, keepdims=True)
+    return centred
 
 
 def features(evidence: Evidence, attribute: str) -> Array:
     """(n, features) float64: centred log-probabilities of every member that predicts the attribute, and ages for age."""
-    logs = np.log(np.maximum(evidence.pools[attribute], FLOOR))
-    centred: Array = (logs - logs.mean(2, keepdims=True)).reshape(len(evidence), -1)
-    if attribute != "age":
-        return centred
-    return np.hstack([centred, (evidence.years - YEARS_MIDDLE) / YEARS_SCALE])
+    logs = centred_logs(evidence.pools[attribute]).reshape(len(evidence), -1)
+    return logs if attribute != "age" else np.hstack([logs, (evidence.years - YEARS_MIDDLE) / YEARS_SCALE])
 
 
 @dataclass(frozen=True)
 class Stacker:
-    """One fitted classifier an attribute."""
+    """One fitted classifier for each attribute."""
 
     classifiers: dict[str, Classifier]
 
@@ -49,16 +49,13 @@ class Stacker:
         return joint(*(self.classifiers[name].predict_proba(features(evidence, name)) for name in ATTRIBUTES))
 
 
-def fit_stacker(learner: Learner, evidence: Evidence, codes: dict[str, Array], chance: np.random.Generator) -> Stacker:
+def fit_stacker(learner: Learner, evidence: Evidence, codes: dict[str, Array], rng: np.random.Generator) -> Stacker:
     """`codes`: attribute -> (n,) int64. A class that the rows lack gets probability 0."""
     fitted: dict[str, Classifier] = {}
     for attribute, words in ATTRIBUTES.items():
-        rows, truth = features(evidence, attribute), codes[attribute]
-        present = np.unique(truth)
-        if len(present) == 1:
-            fitted[attribute] = Complete(None, present, len(words))
-        else:
-            fitted[attribute] = Complete(learner(rows, np.searchsorted(present, truth), chance), present, len(words))
+        present, truth = np.unique(codes[attribute], return_inverse=True)
+        inner = learner(features(evidence, attribute), truth, rng) if len(present) > 1 else None
+        fitted[attribute] = Complete(inner, present, len(words))
     return Stacker(fitted)
 
 
@@ -76,49 +73,48 @@ class Complete:
         return wide
 
 
-def balance(truth: Array, classes: int) -> Array:
-    """Sample weights (n,) with mean 1 that give rare classes more: photos of a class ^ -1/2, half-way to equal classes.
+def balance(truth: Array, classes: int | None = None) -> Array:
+    """Sample weights (n,) with mean 1: photos of the class ^ -1/2, half-way to equal weight for each class.
 
-    Macro F1 counts classes alike, but at equal classes a handful of persons would decide everything.
+    Macro F1 counts classes alike, but with equal weights a handful of persons would decide everything.
     """
-    counts = np.bincount(truth, minlength=classes)
+    counts = np.bincount(truth, minlength=classes or 0)
     weights = np.maximum(counts, 1)[truth] ** -0.5
     normed: Array = weights / weights.mean()
     return normed
 
 
-def logistic(rows: Array, truth: Array, chance: np.random.Generator) -> Classifier:
+def logistic(rows: Array, truth: Array, rng: np.random.Generator) -> Classifier:
     from sklearn.linear_model import LogisticRegression
 
-    fitted: Classifier = LogisticRegression(C=0.1, max_iter=300, tol=1e-3).fit(rows, truth, _balance(truth))
+    fitted: Classifier = LogisticRegression(C=0.1, max_iter=300, tol=1e-3).fit(rows, truth, balance(truth))
     return fitted
 
 
-def forest(rows: Array, truth: Array, chance: np.random.Generator) -> Classifier:
+def forest(rows: Array, truth: Array, rng: np.random.Generator) -> Classifier:
     from sklearn.ensemble import RandomForestClassifier
 
-    # leaves of about two persons: smaller ones learn faces by heart
-    trees = RandomForestClassifier(60, min_samples_leaf=14, max_samples=0.5, random_state=_seed(chance))
-    fitted: Classifier = trees.fit(rows, truth, _balance(truth))
+    # leaves of about two persons: smaller ones memorise faces
+    trees = RandomForestClassifier(60, min_samples_leaf=14, max_samples=0.5, random_state=_seed(rng))
+    fitted: Classifier = trees.fit(rows, truth, balance(truth))
     return fitted
 
 
-def knn(rows: Array, truth: Array, chance: np.random.Generator) -> Classifier:
+def knn(rows: Array, truth: Array, rng: np.random.Generator) -> Classifier:
     from sklearn.neighbors import KNeighborsClassifier
 
-    fitted: Classifier = KNeighborsClassifier(
-        min(NEIGHBOURS, len(rows)), weights="distance", algorithm="brute", n_jobs=1
-    ).fit(rows, truth)
+    nearest = KNeighborsClassifier(min(NEIGHBOURS, len(rows)), weights="distance", algorithm="brute", n_jobs=1)
+    fitted: Classifier = nearest.fit(rows, truth)
     return fitted
 
 
-def xgboost(rows: Array, truth: Array, chance: np.random.Generator) -> Classifier:
+def xgboost(rows: Array, truth: Array, rng: np.random.Generator) -> Classifier:
     from xgboost import XGBClassifier
 
     fitted: Classifier = XGBClassifier(
         n_estimators=40, max_depth=3, learning_rate=0.15, min_child_weight=7, subsample=0.7, colsample_bytree=0.7,
-        reg_lambda=5.0, max_bin=64, tree_method="hist", n_jobs=1, random_state=_seed(chance),
-    ).fit(rows, truth, sample_weight=_balance(truth))  # fmt: skip
+        reg_lambda=5.0, max_bin=64, tree_method="hist", n_jobs=1, random_state=_seed(rng),
+    ).fit(rows, truth, sample_weight=balance(truth))  # fmt: skip
     return fitted
 
 
@@ -126,34 +122,25 @@ def xgboost(rows: Array, truth: Array, chance: np.random.Generator) -> Classifie
 class Margins:
     """An SVM's margins turned into probabilities by a logistic regression on them (Platt)."""
 
-    svm: Decider
+    svm: Any
     scale: Classifier
 
     def predict_proba(self, rows: Array) -> Array:
-        return self.scale.predict_proba(_columns(self.svm.decision_function(rows)))
+        return self.scale.predict_proba(self.svm.decision_function(rows).reshape(len(rows), -1))
 
 
-def svm(rows: Array, truth: Array, chance: np.random.Generator) -> Classifier:
+def svm(rows: Array, truth: Array, rng: np.random.Generator) -> Classifier:
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import SVC
 
-    chosen = np.sort(chance.permutation(len(rows))[:MOST_SVM_ROWS])
+    chosen = np.sort(rng.permutation(len(rows))[:MOST_SVM_ROWS])
     if len(np.unique(truth[chosen])) < len(np.unique(truth)):
         chosen = np.arange(len(rows))
-    machine = SVC(C=0.5, gamma="scale").fit(rows[chosen], truth[chosen], _balance(truth[chosen]))
-    margins = _columns(machine.decision_function(rows[chosen]))
-    return Margins(
-        machine, LogisticRegression(C=1.0, max_iter=300).fit(margins, truth[chosen], _balance(truth[chosen]))
-    )
+    rows, truth = rows[chosen], truth[chosen]
+    machine = SVC(C=0.5, gamma="scale").fit(rows, truth, balance(truth))
+    margins = machine.decision_function(rows).reshape(len(rows), -1)
+    return Margins(machine, LogisticRegression(C=1.0, max_iter=300).fit(margins, truth, balance(truth)))
 
 
-def _columns(margins: Array) -> Array:
-    return margins.reshape(len(margins), -1)
-
-
-def _balance(truth: Array) -> Array:
-    return balance(truth, int(truth.max()) + 1)
-
-
-def _seed(chance: np.random.Generator) -> int:
-    return int(chance.integers(2**31))
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))

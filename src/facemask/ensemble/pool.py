@@ -1,47 +1,43 @@
-"""A pool with as few parameters as there are things to learn: one trust a member, one offset a class.
+"""A log-linear pool: one weight a member and one offset a class for each attribute.
 
-Of an attribute: log p(class) = sum over members of trust * log p_member(class) + offset(class), by maximum likelihood. A
-member's age in years counts as one more member. Between the soft vote, which trusts all alike, and logistic regression,
-which has a number for each pair of classes: with some two hundred persons that difference is worth more than flexibility.
+log p(class) = sum over members of weight * log p_member(class) + offset(class), fitted by maximum likelihood. A member's age in
+years counts as one more member. The soft vote has no free numbers and logistic regression one for each pair of classes; with
+some two hundred persons, this middle way generalises better.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import ndtr
+from scipy.special import ndtr, softmax
 
 from facemask.ensemble.evidence import Evidence
-from facemask.ensemble.learners import FLOOR, balance
+from facemask.ensemble.learners import balance, centred_logs
 from facemask.labels import ATTRIBUTES, MIDDLE_AGE, OLD_AGE, Array, joint
 
-PHOTOS_A_PERSON = 7  # near-copies of one face: together they say little more than one
-YEARS_SPREAD = 8.0  # standard deviation of a member's age in years; its trust makes it sharper or broader
+PHOTOS_A_PERSON = 7  # near-copies of one face: together they count as one example
+YEARS_SPREAD = 8.0  # standard deviation of a member's age in years; its weight makes it sharper or broader
 
 
 @dataclass(frozen=True)
 class Pool:
-    """attribute -> (trust (members,), offsets (classes,))."""
+    """attribute -> (weights (members,), offsets (classes,))."""
 
     parameters: dict[str, tuple[Array, Array]]
 
     def __call__(self, evidence: Evidence) -> Array:
-        return joint(*(_shares(opinions(evidence, name), *self.parameters[name]) for name in ATTRIBUTES))
+        return joint(*(_mixed(inputs(evidence, name), *self.parameters[name]) for name in ATTRIBUTES))
 
 
 def fit_pool(evidence: Evidence, codes: dict[str, Array]) -> Pool:
     """`codes`: attribute -> (n,) int64."""
-    return Pool({name: _fit(opinions(evidence, name), codes[name]) for name in ATTRIBUTES})
+    return Pool({name: _fit(inputs(evidence, name), codes[name]) for name in ATTRIBUTES})
 
 
-def opinions(evidence: Evidence, attribute: str) -> Array:
-    """Centred log-probabilities (n, members, classes), and for age one more member for each age in years."""
+def inputs(evidence: Evidence, attribute: str) -> Array:
+    """Centred log-probabilities (n, members, classes); for age, each member's years are one more member."""
     pool = evidence.pools[attribute]
-    if attribute == "age":
-        pool = np.concatenate([pool, bands_of(evidence.years)], axis=1)
-    logs = np.log(np.maximum(pool, FLOOR))
-    centred: Array = logs - logs.mean(2, keepdims=True)
-    return centred
+    return centred_logs(np.concatenate([pool, bands_of(evidence.years)], axis=1) if attribute == "age" else pool)
 
 
 def bands_of(years: Array) -> Array:
@@ -53,27 +49,25 @@ def bands_of(years: Array) -> Array:
 def _fit(logs: Array, truth: Array) -> tuple[Array, Array]:
     members, classes = logs.shape[1:]
     equal = np.full(members, 1 / members)
-    weights = balance(truth, classes) / PHOTOS_A_PERSON
+    photo_weights = balance(truth, classes) / PHOTOS_A_PERSON
     target = np.eye(classes)[truth]
 
     def loss(parameters: Array) -> tuple[float, Array]:
-        trust, offsets = parameters[:members], parameters[members:]
-        shares = _shares(logs, trust, offsets)
-        likelihood = weights @ np.log(np.maximum(shares[np.arange(len(truth)), truth], 1e-300))
-        penalty = ((trust - equal) ** 2).sum() + 0.5 * (offsets**2).sum()
-        rest = (shares - target) * weights[:, None]
-        slope = np.einsum("nmc,nc->m", logs, rest) + 2 * (trust - equal), rest.sum(0) + offsets
+        weights, offsets = parameters[:members], parameters[members:]
+        mixed = _mixed(logs, weights, offsets)
+        likelihood = photo_weights @ np.log(np.maximum(mixed[np.arange(len(truth)), truth], 1e-300))
+        penalty = ((weights - equal) ** 2).sum() + 0.5 * (offsets**2).sum()
+        rest = (mixed - target) * photo_weights[:, None]
+        slope = np.einsum("nmc,nc->m", logs, rest) + 2 * (weights - equal), rest.sum(0) + offsets
         return float(penalty - likelihood), np.concatenate(slope)
 
-    # a member that is trusted the wrong way round would be a fluke
+    # a member with a negative weight would be a fluke
     bounds = [(0.0, None)] * members + [(None, None)] * classes
     start = np.concatenate([equal, np.zeros(classes)])
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return found[:members], found[members:]
 
 
-def _shares(logs: Array, trust: Array, offsets: Array) -> Array:
-    scores = np.einsum("nmc,m->nc", logs, trust) + offsets
-    shares = np.exp(scores - scores.max(1, keepdims=True))
-    normed: Array = shares / shares.sum(1, keepdims=True)
-    return normed
+def _mixed(logs: Array, weights: Array, offsets: Array) -> Array:
+    mixed: Array = softmax(np.einsum("nmc,m->nc", logs, weights) + offsets, axis=1)
+    return mixed

@@ -1,7 +1,7 @@
 """Members' weights on the simplex that maximise an attribute's macro F1.
 
-Macro F1 moves in steps, so there is no slope to follow: weight is moved from one member to another as long as that helps,
-from the equal weights and from each member alone, and the best end is taken.
+Macro F1 has no gradient. So weight is moved from one member to another as long as that raises it, starting at equal weights and
+at each member alone; the best end is returned.
 """
 
 from itertools import permutations
@@ -14,7 +14,7 @@ from facemask.scoring.metrics import macro_f1
 
 MOVES = (0.3, 0.1, 0.05)  # weight moved at once, coarse to fine
 GAIN = 1e-4  # smallest rise of the objective that counts
-LIKELIHOOD = 0.05  # of the mean log-likelihood in the objective: it tells apart weights with the same macro F1
+LIKELIHOOD = 0.05  # of the mean log-likelihood in the objective: it separates weights with the same macro F1
 
 
 def simplex_weights(pool: Array, truth: Array) -> Array:
@@ -23,8 +23,7 @@ def simplex_weights(pool: Array, truth: Array) -> Array:
     members = pool.shape[1]
     if members == 1:
         return np.ones(1)
-    starts = [np.full(members, 1 / members), *np.eye(members)]
-    ends = [_climb(logs, start, truth) for start in starts]
+    ends = [_climb(logs, start, truth) for start in (np.full(members, 1 / members), *np.eye(members))]
     return max(ends, key=lambda end: end[0])[1]
 
 
@@ -32,25 +31,24 @@ def _climb(logs: Array, weights: Array, truth: Array) -> tuple[float, Array]:
     """The objective and the weights at a local maximum."""
     best = _objective(logs, weights, truth)
     for move in MOVES:
-        is_rising = True
-        while is_rising:
-            values = {pair: _objective(logs, moved, truth) for pair, moved in _neighbours(weights, move).items()}
-            pair = max(values, key=lambda each: values[each])
-            is_rising = values[pair] > best + GAIN
-            if is_rising:
-                best, weights = values[pair], _neighbours(weights, move)[pair]
+        while True:
+            found = [(_objective(logs, moved, truth), moved) for moved in _neighbours(weights, move)]
+            value, moved = max(found, key=lambda each: each[0])
+            if value <= best + GAIN:
+                break
+            best, weights = value, moved
     return best, weights
 
 
-def _neighbours(weights: Array, move: float) -> dict[tuple[int, int], Array]:
-    """(from, to) -> the weights after moving at most `move` from one member to another."""
-    neighbours = {}
+def _neighbours(weights: Array, move: float) -> list[Array]:
+    """The weights after at most `move` of it went from one member to another."""
+    neighbours = []
     for giver, taker in permutations(range(len(weights)), 2):
         moved = weights.copy()
         amount = min(move, moved[giver])
         moved[giver] -= amount
         moved[taker] += amount
-        neighbours[giver, taker] = moved
+        neighbours.append(moved)
     return neighbours
 
 

@@ -1,18 +1,19 @@
-"""Votes: what can be said without learning anything from the labels."""
+"""Votes: combinations of the members' probabilities that learn nothing from the labels."""
 
 import numpy as np
+from scipy.special import softmax
 
 from facemask.ensemble.evidence import Evidence
 from facemask.labels import ATTRIBUTES, Array, joint
 
-SMALLEST = 1e-6  # a probability of 0 must not veto what every other member says
-TIE = 1e-3  # the soft vote's share in a hard vote: it decides ties and nothing else
+SMALLEST = 1e-6  # probabilities are raised to it: a 0 must not veto what every other member says
+TIE = 1e-3  # weight of the soft vote in a hard vote: it decides ties only
 
 
 def soft_vote(evidence: Evidence) -> Array:
     """(n, 18): the geometric mean of the members, attribute by attribute.
 
-    Joint members alone are averaged as they are, over the 18 classes: a single one comes out unchanged.
+    Joint members alone are averaged over the 18 classes: a single one comes out unchanged.
     """
     if all(len(names) == evidence.joints.shape[1] for names in evidence.names.values()):
         return pooled(evidence.joints)
@@ -30,12 +31,10 @@ def hard_vote(evidence: Evidence) -> Array:
 
 
 def pooled(pool: Array, weights: Array | None = None) -> Array:
-    """Weighted geometric mean (n, classes) of distributions (n, members, classes); equal weights unless given."""
+    """Weighted geometric mean (n, classes) of distributions (n, members, classes); equal weights by default."""
     weights = np.full(pool.shape[1], 1 / pool.shape[1]) if weights is None else weights
-    logs = np.einsum("nmc,m->nc", np.log(np.maximum(pool, SMALLEST)), weights)
-    shares = np.exp(logs - logs.max(1, keepdims=True))
-    normed: Array = shares / shares.sum(1, keepdims=True)
-    return normed
+    mean: Array = softmax(np.einsum("nmc,m->nc", np.log(np.maximum(pool, SMALLEST)), weights), axis=1)
+    return mean
 
 
 def _ballot(pool: Array) -> Array:

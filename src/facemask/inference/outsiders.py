@@ -8,9 +8,7 @@ import pandas as pd
 
 from facemask.draws import generator
 from facemask.labels import ATTRIBUTES, Array, age_band, marginals
-from facemask.predictions import ATTRIBUTE_COLUMNS, JOINT_COLUMNS
-
-COLUMNS = ["source", "photo", "person", "file", "attribute", "member", "true", "called"]
+from facemask.predictions import ATTRIBUTE_COLUMNS, EXTERNAL_COLUMNS, JOINT_COLUMNS
 
 
 def judges(recipes: Mapping[str, Mapping[str, Any]], source: str) -> dict[str, str]:
@@ -32,7 +30,7 @@ def sample(photos: pd.DataFrame, source: str, most: int, seed: int) -> pd.DataFr
 
 
 def verdicts(rows: pd.DataFrame, predicted: pd.DataFrame, attribute: str, member: str) -> pd.DataFrame:
-    """COLUMNS of the photos whose attribute is known. predicted: the member's probabilities of `rows`, in their order."""
+    """EXTERNAL_COLUMNS of the photos whose attribute is known. predicted: the member's probabilities of `rows`, in their order."""
     if JOINT_COLUMNS[0] in predicted:
         shares = marginals(predicted[list(JOINT_COLUMNS)].to_numpy())[attribute]
     else:
@@ -40,5 +38,5 @@ def verdicts(rows: pd.DataFrame, predicted: pd.DataFrame, attribute: str, member
     labels = rows[attribute].astype("Int64").fillna(-1).to_numpy(np.int64)
     known = labels >= 0
     true: Array = age_band(labels) if attribute == "age" else labels
-    table = rows.assign(attribute=attribute, member=member, true=true, called=shares.argmax(1))
-    return table.loc[known, COLUMNS].reset_index(drop=True)
+    table = rows.assign(attribute=attribute, member=member, true=true, predicted=shares.argmax(1))
+    return table.loc[known, EXTERNAL_COLUMNS].reset_index(drop=True)

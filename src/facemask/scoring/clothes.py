@@ -1,4 +1,4 @@
-"""The colour of what people wear, read from the photo, and whether it misleads about gender."""
+"""The colour of the clothes, read from the photo, and whether it misleads about gender."""
 
 import colorsys
 from collections.abc import Sequence
@@ -11,8 +11,16 @@ from facemask.scoring.calls import is_wrong
 
 # The torso in a portrait: the lowest sixth, without the outer fifths, where the background shows.
 TOP, LEFT, RIGHT = 5 / 6, 1 / 5, 4 / 5
-HUES = {"red": (345, 20), "orange": (20, 50), "yellow": (50, 70), "green": (70, 165), "blue": (165, 255), "purple": (255, 315),
-        "pink": (315, 345)}  # fmt: skip
+HUES = {
+    20: "red",
+    50: "orange",
+    70: "yellow",
+    165: "green",
+    255: "blue",
+    315: "purple",
+    345: "pink",
+    361: "red",
+}  # below
 BLACK, WHITE = 0.25, 0.8  # HSV value
 PALE = 0.18  # HSV saturation below which a colour is a grey
 FEWEST = 20  # photos of a colour below which its share of women says nothing
@@ -33,23 +41,18 @@ def colour_name(rgb: Sequence[int] | Array) -> str:
         return "black"
     if saturation < PALE:
         return "white" if value > WHITE else "grey"
-    degrees = hue * 360
-    for name, (low, high) in HUES.items():
-        if low <= degrees < high or (low > high and (degrees >= low or degrees < high)):
-            return name
-    raise AssertionError(f"hue {degrees} is in none of the ranges")
+    return next(name for limit, name in HUES.items() if hue * 360 < limit)
 
 
 def misleading(gender: Array, colours: Array, persons: Array) -> Array:
     """Bool (n,): among the other persons in this colour, the other gender is the more frequent one.
 
-    A colour worn by fewer than FEWEST photos of others misleads nobody.
+    A colour worn on fewer than FEWEST photos of other persons misleads nobody.
     """
     table = pd.DataFrame({"female": gender, "colour": colours, "person": persons})
     whole = table.groupby("colour")["female"].agg(["sum", "count"]).loc[table["colour"]].to_numpy()
     own = table.groupby(["colour", "person"])["female"].agg(["sum", "count"])
-    own_rows = own.loc[list(zip(table["colour"], table["person"], strict=True))].to_numpy()
-    others = whole - own_rows
+    others = whole - own.loc[list(zip(table["colour"], table["person"], strict=True))].to_numpy()
     share = others[:, 0] / np.maximum(others[:, 1], 1)
     expected = table["female"].mean()  # a colour leans where its share differs from everybody's
     leans_female = share > expected
@@ -63,23 +66,20 @@ def clothes_table(rows: pd.DataFrame, colours: pd.Series) -> pd.DataFrame:
     frame = pd.DataFrame({"colour": colours.to_numpy(), "gender": rows["gender"], "wrong": is_wrong(rows, "gender")})
     records = []
     for colour, group in frame.groupby("colour", sort=True):
-        errors = {word: group.loc[group["gender"] == code, "wrong"].mean() for code, word in enumerate(GENDER)}
-        records.append({"colour": colour, "photos": len(group), "women": float(group["gender"].mean()),
-                        "wrong": float(group["wrong"].mean())} | {f"wrong_{word}": value for word, value in errors.items()})  # fmt: skip
+        shares = {"women": float(group["gender"].mean()), "wrong": float(group["wrong"].mean())}
+        errors = {
+            f"wrong_{word}": group.loc[group["gender"] == code, "wrong"].mean() for code, word in enumerate(GENDER)
+        }
+        records.append({"colour": colour, "photos": len(group)} | shares | errors)
     return pd.DataFrame(records).sort_values("photos", ascending=False, kind="stable").reset_index(drop=True)
 
 
 def misled(rows: pd.DataFrame, colours: pd.Series) -> pd.DataFrame:
-    """Gender errors where the clothes' colour suggests the other gender and where it does not: clothes, photos, wrong (nan: no photos)."""
+    """clothes, photos, wrong (nan: no photos): gender errors where the colour suggests the other gender, and where not."""
     flags = misleading(rows["gender"].to_numpy(), colours.to_numpy(), rows["person"].to_numpy())
     wrong = is_wrong(rows, "gender")
-    return pd.DataFrame(
-        [
-            {
-                "clothes": name,
-                "photos": int(where.sum()),
-                "wrong": float(wrong[where].mean()) if where.any() else np.nan,
-            }
-            for name, where in (("a colour of the other gender", flags), ("any other colour", ~flags))
-        ]
-    )
+    groups = {"a colour of the other gender": flags, "any other colour": ~flags}
+    return pd.DataFrame([
+        {"clothes": name, "photos": int(where.sum()), "wrong": float(wrong[where].mean()) if where.any() else np.nan}
+        for name, where in groups.items()
+    ])  # fmt: skip

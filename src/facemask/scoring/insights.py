@@ -1,57 +1,78 @@
-"""The report's findings as numbers, for metrics/errors.json."""
+"""The report's findings as numbers, and its tables for `dvc plots`."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from facemask.labels import AGE, ATTRIBUTES, MASK
+from facemask.labels import AGE, ATTRIBUTES, CLASSES, MASK
 from facemask.scoring import clothes, errors
-from facemask.scoring.calls import MAIN, is_wrong
+from facemask.scoring.calls import MAIN, Parts, is_wrong
 from facemask.scoring.material import Material
 from facemask.scoring.metrics import attribute_scores
 from facemask.scoring.outside import type_readings
 
 
-def insights(material: Material, parts: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def insights(material: Material) -> dict[str, Any]:
     """Part -> interval of macro F1, ECE, F1 of each attribute, and the three findings as shares of photos.
 
     medical_types: outside.type_readings, where there are such photos.
     """
-    intervals, curves = material.intervals(parts), material.reliabilities(parts)
-    found: dict[str, Any] = {}
-    for name, rows in parts.items():
-        score = intervals[name]["macro_f1"]
-        scores = attribute_scores(rows["true"].to_numpy(), rows["called"].to_numpy())
+    intervals, found = material.intervals(), {}
+    for name, rows in material.parts.items():
+        scores = attribute_scores(rows["true"].to_numpy(), rows["predicted"].to_numpy())
         found[name.replace(MAIN, "oof")] = {
-            "macro_f1_low": score.low,
-            "macro_f1_high": score.high,
-            "calibration_error": curves[name].error,
+            "macro_f1_low": intervals[name].low,
+            "macro_f1_high": intervals[name].high,
+            "calibration_error": material.reliabilities[name].error,
             **{f"{attribute}_f1": scores[attribute]["macro_f1"] for attribute in ATTRIBUTES},
             **findings(rows),
         }
-    rows = parts[MAIN]
+    rows = material.parts[MAIN]
     misled = clothes.misled(rows, rows["photo"].map(material.colours))
     for clothing, wrong in zip(("misleading", "other"), misled["wrong"], strict=True):
         if pd.notna(wrong):  # somebody wears such clothes
             found["oof"][f"gender_wrong_in_{clothing}_clothes"] = float(wrong)
-    readings = type_readings(material.outside)
+    readings = type_readings(material.external)
     return found | ({"medical_types": readings} if readings else {})
 
 
 def findings(rows: pd.DataFrame) -> dict[str, float]:
-    """Shares: 60+ called 30-59, incorrect called wear and the reverse, ages wrong near the borders."""
-    old, middle = AGE.index(">=60"), AGE.index("30-59")
-    wear, incorrect = MASK.index("wear"), MASK.index("incorrect")
+    """Shares: 60+ predicted as 30-59, incorrect as wear and the reverse, ages wrong near the borders."""
+
+    def confused(attribute: str, names: tuple[str, ...], true: str, predicted: str) -> float:
+        guesses = rows[f"predicted_{attribute}"][rows[attribute] == names.index(true)]
+        return float((guesses == names.index(predicted)).mean()) if len(guesses) else 0.0
+
     borders = errors.border_ages(rows).set_index("years")["wrong"]
     return {
-        "old_called_middle": _share(rows["called_age"][rows["age"] == old] == middle),
-        "incorrect_called_wear": _share(rows["called_mask"][rows["mask"] == incorrect] == wear),
-        "wear_called_incorrect": _share(rows["called_mask"][rows["mask"] == wear] == incorrect),
-        "gender_wrong": _share(pd.Series(is_wrong(rows, "gender"))),
+        "old_as_middle": confused("age", AGE, ">=60", "30-59"),
+        "incorrect_as_wear": confused("mask", MASK, "incorrect", "wear"),
+        "wear_as_incorrect": confused("mask", MASK, "wear", "incorrect"),
+        "gender_wrong": float(is_wrong(rows, "gender").mean()) if len(rows) else 0.0,
         **{f"age_wrong_{years.replace('-', '_')}": float(borders.get(years, 0.0)) for years in errors.STRICT_BORDERS},
     }
 
 
-def _share(flags: "pd.Series[Any]") -> float:
-    return float(flags.mean()) if len(flags) else 0.0
+def plot_tables(
+    parts: Parts, classes: pd.DataFrame, curves: pd.DataFrame, candidates: pd.DataFrame
+) -> Mapping[str, pd.DataFrame]:
+    """File name without ending -> table. plots/ lies in git, so no table names a photo or a person.
+
+    confusion_*.csv (actual, predicted; a row a photo) fit the template `confusion_normalized`, classes.csv and candidates.csv
+    `bar_horizontal`, curves.csv (member, epoch, loss) `by_member`.
+    """
+    rows = parts[MAIN]
+    columns = {"classes": ("true", "predicted", CLASSES)}
+    columns |= {name: (name, f"predicted_{name}", words) for name, words in ATTRIBUTES.items()}
+    tables = {}
+    for name, (true, predicted, words) in columns.items():
+        pairs = {"actual": rows[true], "predicted": rows[predicted]}
+        named = pd.DataFrame({column: codes.map(dict(enumerate(words))) for column, codes in pairs.items()})
+        tables[f"confusion_{name}"] = named.sort_values(["actual", "predicted"])
+    tables["classes"] = classes[["meaning", "f1"]].rename(columns={"meaning": "class"}).fillna({"f1": 0.0})
+    scores = candidates[["name", "value"]]
+    tables["candidates"] = scores.rename(columns={"name": "candidate", "value": "macro_f1"})
+    losses = curves.astype({"epoch": "int64", "loss": "float64"}).groupby(["member", "epoch"], sort=False)["loss"]
+    tables["curves"] = losses.mean().reset_index()
+    return tables

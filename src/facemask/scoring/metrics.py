@@ -50,10 +50,10 @@ def accuracy(truth: Array, predicted: Array) -> float:
 
 def attribute_scores(truth: Array, predicted: Array) -> dict[str, dict[str, float]]:
     """macro_f1 and accuracy of mask, gender and age, from joint classes 0..17."""
-    scores = {}
-    for (attribute, words), true, guess in zip(ATTRIBUTES.items(), decode(truth), decode(predicted), strict=True):
-        scores[attribute] = {"macro_f1": macro_f1(true, guess, len(words)), "accuracy": accuracy(true, guess)}
-    return scores
+    return {
+        attribute: {"macro_f1": macro_f1(true, guess, len(words)), "accuracy": accuracy(true, guess)}
+        for (attribute, words), true, guess in zip(ATTRIBUTES.items(), decode(truth), decode(predicted), strict=True)
+    }
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ def resampled_confusions(counts: Array, draws: int, seed: int) -> Array:
     """Confusions (draws, classes, classes) of resamples of the persons of `person_counts`, with replacement.
 
     A person's photos are near-copies of one face: resampling photos instead would make intervals far too narrow.
-    The same seed and the same persons draw the same resamples, so two predictions can be compared draw by draw.
+    The same seed and number of persons give the same resamples, so two predictions can be compared resample by resample.
     """
     persons = len(counts)
-    chance = generator(seed, "bootstrap", persons)
-    times = chance.multinomial(persons, np.full(persons, 1 / persons), size=draws).astype(np.float32)
+    rng = generator(seed, "bootstrap", persons)
+    times = rng.multinomial(persons, np.full(persons, 1 / persons), size=draws).astype(np.float32)
     classes = round(counts.shape[1] ** 0.5)
     return np.rint(times @ counts).astype(np.int64).reshape(draws, classes, classes)
 
@@ -107,7 +107,7 @@ def bootstrap(
 
 @dataclass(frozen=True)
 class Reliability:
-    """Bins of confidence: how sure the model was, how often it was right, how many photos; and the gap's mean."""
+    """By bin of confidence: mean confidence, accuracy, number of photos; and the expected calibration error."""
 
     confidence: Array
     accuracy: Array
@@ -122,7 +122,7 @@ def reliability(probabilities: Array, truth: Array, bins: int = 10) -> Reliabili
     where = np.minimum((top * bins).astype(np.int64), bins - 1)
     photos = np.bincount(where, minlength=bins)
     filled = photos > 0
-    sure = np.bincount(where, weights=top, minlength=bins)[filled] / photos[filled]
-    hit = np.bincount(where, weights=right, minlength=bins)[filled] / photos[filled]
-    error = float(np.abs(sure - hit) @ photos[filled] / len(top))
-    return Reliability(sure, hit, photos[filled], error)
+    sums = (np.bincount(where, weights=values, minlength=bins) for values in (top, right))
+    confidence, hits = (each[filled] / photos[filled] for each in sums)
+    error = float(np.abs(confidence - hits) @ photos[filled] / len(top))
+    return Reliability(confidence, hits, photos[filled], error)

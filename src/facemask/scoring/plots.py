@@ -1,4 +1,4 @@
-"""The report's figures. Each function draws one from a table; render() makes a PNG whose bytes depend on nothing else."""
+"""The report's figures, one function each; render() makes a PNG whose bytes depend on the figure alone."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ def _theme(page: str, ink: str, rule: str) -> dict[Any, Any]:
     }  # fmt: skip
 
 
-# from the page's colour, so that an empty cell is empty, to one that its label can be read on
+# from the page's colour, so that an empty cell is empty, to one on which its label can be read
 HEAT = {
     "#ffffff": LinearSegmentedColormap.from_list("light", ["#ffffff", "#9cc0e8", "#1f5296"]),
     "#161a20": LinearSegmentedColormap.from_list("dark", ["#161a20", "#2c5c96", "#a9cdf7"]),
@@ -47,16 +47,16 @@ def render(draw: Callable[[], Figure], theme: str = "light") -> bytes:
         mpl.rcParams.update(THEMES[theme])
         figure = draw()
         buffer = io.BytesIO()
-        # matplotlib writes its version into the file unless told not to
+        # without Software: None, matplotlib writes its version into the file
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
 
 
 def confusion_matrix(counts: Array, names: Sequence[str]) -> Figure:
-    """Share of each true class (row) that was called each class (column)."""
+    """Share of each true class (row) that was predicted as each class (column)."""
     size = 6.8 if len(names) > 6 else 3.4
     figure = _figure(size, size * 0.95)
-    _heat(figure.add_subplot(), counts, names, "photos of this class called ...")
+    _heat(figure.add_subplot(), counts, names, "predicted, in % of the true class")
     return figure
 
 
@@ -71,8 +71,7 @@ def attribute_confusions(counts: Mapping[str, Array]) -> Figure:
 
 def class_bars(table: pd.DataFrame) -> Figure:
     """F1 of the 18 classes (errors.class_table), a colour for each mask class."""
-    figure = _figure(5.6, 4.6)
-    axes = figure.add_subplot()
+    figure, axes = _axes(5.6, 4.6)
     place = np.arange(len(table))[::-1]
     axes.barh(place, table["f1"].fillna(0), color=[(BLUE, ORANGE, GREEN)[index // 6] for index in range(len(table))])
     for at, (f1, photos) in zip(place, table[["f1", "photos"]].itertuples(index=False), strict=True):
@@ -85,37 +84,34 @@ def class_bars(table: pd.DataFrame) -> Figure:
 
 
 def reliability_curve(parts: Mapping[str, Reliability]) -> Figure:
-    """How often the stack was right against how sure it was; on the diagonal it is as sure as it should be."""
-    figure = _figure(4.6, 4.2)
-    axes = figure.add_subplot()
+    """Accuracy against the probability of the predicted class; a calibrated ensemble lies on the diagonal."""
+    figure, axes = _axes(4.6, 4.2)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
     for colour, (name, each) in zip(LINES, parts.items(), strict=False):
         shown = each.photos >= FEWEST
-        sure, right, photos = each.confidence[shown], each.accuracy[shown], each.photos[shown]
-        axes.plot(sure, right, color=colour, linewidth=1.5, label=f"{name}, ECE {each.error:.3f}")
-        axes.scatter(sure, right, s=8 + 120 * photos / each.photos.sum(), color=colour, zorder=3)
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the called class", ylabel="share that was right")
+        confidence, accuracy, photos = each.confidence[shown], each.accuracy[shown], each.photos[shown]
+        axes.plot(confidence, accuracy, color=colour, linewidth=1.5, label=f"{name}, ECE {each.error:.3f}")
+        axes.scatter(confidence, accuracy, s=8 + 120 * photos / each.photos.sum(), color=colour, zorder=3)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the predicted class", ylabel="accuracy")
     axes.grid()
     axes.legend(loc="lower right")
     return figure
 
 
 def old_curve(parts: Mapping[str, pd.DataFrame]) -> Figure:
-    """Share called >=60 by years (errors.old_by_years)."""
-    figure = _figure(5.2, 3.4)
-    axes = figure.add_subplot()
-    names: list[str] = []
-    for table in parts.values():
-        names = table["years"].tolist() if len(table) > len(names) else names
+    """Share predicted as >=60 by years (errors.old_by_years)."""
+    figure, axes = _axes(5.2, 3.4)
+    names: list[str] = max(parts.values(), key=len)["years"].tolist()
     for colour, (name, table) in zip(LINES, parts.items(), strict=False):
-        places = [names.index(years) for years in table["years"] if years in names]
-        values = table.loc[table["years"].isin(names), "called_old"]
-        axes.plot(places, values, color=colour, marker="o", label=name)
+        shown = table[table["years"].isin(names)]
+        axes.plot(
+            [names.index(years) for years in shown["years"]], shown["as_old"], color=colour, marker="o", label=name
+        )
     first_old = sum(int(name.split("-")[0].rstrip("+")) < 60 for name in names)
     axes.axvline(first_old - 0.5, color=GREY, linestyle="--", linewidth=1)
     axes.text(first_old - 0.45, 1.02, "60 and more", fontsize=8, color=GREY)
     axes.set_xticks(range(len(names)), names)
-    axes.set(ylim=(0, 1.1), xlabel="years", ylabel="share called >=60")
+    axes.set(ylim=(0, 1.1), xlabel="years", ylabel="share predicted as >=60")
     axes.grid(axis="y")
     axes.legend(loc="upper left")
     return figure
@@ -123,19 +119,17 @@ def old_curve(parts: Mapping[str, pd.DataFrame]) -> Figure:
 
 def bars(table: pd.DataFrame, label: str, columns: Mapping[str, str], axis: str) -> Figure:
     """Horizontal bars of shares 0..1, nan where there is nobody: a group a row of the table, a bar a column (column -> legend)."""
-    figure = _figure(5.2, 0.9 + 0.26 * len(table) * (len(columns) + 0.6))
-    axes = figure.add_subplot()
+    figure, axes = _axes(5.2, 0.9 + 0.26 * len(table) * (len(columns) + 0.6))
     place = np.arange(len(table))[::-1] * (len(columns) + 0.6)
     for index, (colour, (column, legend)) in enumerate(zip(LINES, columns.items(), strict=False)):
         values = table[column].to_numpy(np.float64)
         axes.barh(place - index, np.nan_to_num(values), height=0.9, color=colour, label=legend)
         for at, value in zip(place - index, values, strict=True):
-            told = " nobody" if np.isnan(value) else f" {value:.1%}"
-            axes.text(np.nan_to_num(value), at, told, va="center", fontsize=8)
-    axes.set_yticks(
-        place - (len(columns) - 1) / 2,
-        [f"{name} ({photos})" for name, photos in zip(table[label], table["photos"], strict=True)],
-    )
+            axes.text(
+                np.nan_to_num(value), at, " nobody" if np.isnan(value) else f" {value:.1%}", va="center", fontsize=8
+            )
+    names = [f"{name} ({photos})" for name, photos in zip(table[label], table["photos"], strict=True)]
+    axes.set_yticks(place - (len(columns) - 1) / 2, names)
     axes.set(xlim=(0, max(0.05, 1.18 * float(table[list(columns)].max().max()))), xlabel=axis)
     axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
     axes.grid(axis="x")
@@ -146,8 +140,7 @@ def bars(table: pd.DataFrame, label: str, columns: Mapping[str, str], axis: str)
 
 def candidate_dots(table: pd.DataFrame, chosen: str) -> Figure:
     """Macro F1 of every candidate with its 95 % interval (columns name, value, low, high), the chosen one in colour."""
-    figure = _figure(5.4, 1.0 + 0.24 * len(table))
-    axes = figure.add_subplot()
+    figure, axes = _axes(5.4, 1.0 + 0.24 * len(table))
     place = np.arange(len(table))[::-1]
     for at, row in zip(place, table.to_dict("records"), strict=True):
         colour = ORANGE if row["name"] == chosen else BLUE
@@ -160,7 +153,7 @@ def candidate_dots(table: pd.DataFrame, chosen: str) -> Figure:
 
 
 def agreement_heat(table: pd.DataFrame) -> Figure:
-    """Of each attribute, the share of photos on which two members agree (agreement.agreement)."""
+    """Of each attribute, the share of photos on which two members agree (errors.agreement)."""
     groups = [(name, table[table["attribute"] == name]) for name in ATTRIBUTES if (table["attribute"] == name).any()]
     figure = _figure(1.2 + 2.6 * len(groups), 3.0)
     for axes, (attribute, pairs) in zip(np.atleast_1d(figure.subplots(1, len(groups))), groups, strict=True):
@@ -176,8 +169,7 @@ def agreement_heat(table: pd.DataFrame) -> Figure:
 
 def training_curves(curves: pd.DataFrame) -> Figure:
     """Training loss by epoch (columns member, fold, epoch, loss): the mean over folds, and each fold faintly."""
-    figure = _figure(5.6, 3.2)
-    axes = figure.add_subplot()
+    figure, axes = _axes(5.6, 3.2)
     for colour, (member, rows) in zip(LINES * 4, curves.groupby("member", sort=False), strict=False):
         for _, fold in rows.groupby("fold"):
             axes.plot(fold["epoch"], fold["loss"], color=colour, alpha=0.25, linewidth=0.8)
@@ -190,8 +182,8 @@ def training_curves(curves: pd.DataFrame) -> Figure:
     return figure
 
 
-def mean_looks(means: Mapping[tuple[str, str], Mapping[bool, Array]], photo: Array) -> Figure:
-    """Maps (looks.mean_maps) over a photo (rows, columns, 3) uint8: a column a member's head, the right calls above."""
+def mean_maps(means: Mapping[tuple[str, str], Mapping[bool, Array]], photo: Array) -> Figure:
+    """Maps (looks.mean_maps) over a photo (rows, columns, 3) uint8: a column a head, the right predictions above."""
     figure = _figure(0.5 + 1.15 * len(means), 3.5)
     grid = figure.subplots(2, len(means), squeeze=False)
     for column, ((member, head), outcomes) in zip(grid.T, means.items(), strict=True):
@@ -207,14 +199,14 @@ def mean_looks(means: Mapping[tuple[str, str], Mapping[bool, Array]], photo: Arr
     return figure
 
 
-def photo_looks(
+def photo_maps(
     photos: Sequence[str],
     titles: Mapping[str, str],
     pixels: Mapping[str, Array],
     columns: Sequence[tuple[str, str]],
     cells: Mapping[tuple[str, str, str], tuple[Array, str, bool]],
 ) -> Figure:
-    """A row a photo: the photo, then every member's map on it with what the member called (looks._cells)."""
+    """A row a photo: the photo, then every member's map on it with the member's prediction (looks._cells)."""
     figure = _figure(1.6 + 1.15 * len(columns), 0.4 + 1.9 * len(photos))
     grid = figure.subplots(len(photos), 1 + len(columns), squeeze=False)
     for line, photo in zip(grid, photos, strict=True):
@@ -224,8 +216,8 @@ def photo_looks(
         for axes, (member, head) in zip(line[1:], columns, strict=True):
             _bare(axes)
             if (photo, member, head) in cells:
-                seen, words, is_right = cells[photo, member, head]
-                axes.imshow(_heated(pixels[photo], seen))
+                heat, words, is_right = cells[photo, member, head]
+                axes.imshow(_heated(pixels[photo], heat))
                 axes.set_xlabel(words, fontsize=7, color=mpl.rcParams["text.color"] if is_right else ORANGE)
     for axes, (member, head) in zip(grid[0][1:], columns, strict=True):
         axes.set_title(f"{member}\n{head}", fontsize=7.5, loc="center")
@@ -248,7 +240,7 @@ def contact_sheet(title: str, photos: Sequence[Array], captions: Sequence[str]) 
 
 
 def nothing(reason: str) -> Figure:
-    """A figure that says why there is none: every run writes the same files."""
+    """A figure that says why there is nothing to draw: every run writes the same files."""
     figure = _figure(4.0, 1.0)
     figure.text(0.5, 0.5, reason, ha="center", va="center", color=GREY)
     return figure
@@ -261,16 +253,15 @@ def _bare(axes: Axes) -> None:
         side.set_visible(False)
 
 
-def _heated(photo: Array, seen: Array) -> Array:
+def _heated(photo: Array, heat: Array) -> Array:
     """A photo (h, w, 3) uint8 under a map (rows, columns) 0..1 of the same frame, the more opaque the warmer; uint8."""
     height, width = photo.shape[:2]
-    rows, columns = np.arange(height) * seen.shape[0] // height, np.arange(width) * seen.shape[1] // width
-    heat = np.clip(seen[np.ix_(rows, columns)], 0, 1)
+    rows, columns = np.arange(height) * heat.shape[0] // height, np.arange(width) * heat.shape[1] // width
+    heat = np.clip(heat[np.ix_(rows, columns)], 0, 1)
     grey = photo.mean(2, keepdims=True).repeat(3, 2)
     cover = 0.75 * heat[..., None]
-    mixed: Array = ((1 - cover) * grey + cover * 255 * mpl.colormaps["inferno"](0.25 + 0.75 * heat)[..., :3]).astype(
-        np.uint8
-    )
+    warm = 255 * mpl.colormaps["inferno"](0.25 + 0.75 * heat)[..., :3]
+    mixed: Array = ((1 - cover) * grey + cover * warm).astype(np.uint8)
     return mixed
 
 
@@ -281,10 +272,15 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = _figure(width, height)
+    return figure, figure.add_subplot()
+
+
 def _heat(axes: Axes, counts: Array, names: Sequence[str], label: str) -> None:
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     _grid(axes, shares, names, "{:.0%}", low=0.0)
-    axes.set(xlabel=label or "called", ylabel="true")
+    axes.set(xlabel=label or "predicted", ylabel="true")
 
 
 def _grid(axes: Axes, shares: Array, names: Sequence[str], form: str, low: float) -> None:

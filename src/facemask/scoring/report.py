@@ -1,9 +1,9 @@
-"""report.html: one file that needs nothing else, from sections of text, tables and figures."""
+"""report.html: one file that needs nothing else, from sections of text, figures, tables and photos."""
 
 import base64
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 
@@ -14,20 +14,20 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from facemask.labels import CLASSES, Array
-from facemask.scoring.plots import DPI, render
+from facemask.scoring.plots import DPI, nothing, render
 
 CSS_DPI = 96  # CSS pixels an inch
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure: its file name without ending, a sentence that says what to see, and how to draw it.
+    """A figure: its file name without ending, a caption, and the function that draws it.
 
-    One that shows photos may lie in no repository: it stays on the page and in data/.
+    One that shows photos stays on the page and in data/, outside git.
     """
 
     name: str
-    sentence: str
+    caption: str
     draw: Callable[[], Figure]
     shows_photos: bool = False
 
@@ -42,7 +42,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a table, what it sorts by, and whether it is a number."""
+    """A table cell: its text, the key it sorts by, and whether it is a number."""
 
     text: str
     key: str
@@ -58,49 +58,50 @@ class Table:
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo of the contact sheet: pixels (H, W, 3) uint8 and what to read under it."""
+    """A photo of the contact sheet: pixels (H, W, 3) uint8 and its caption."""
 
     pixels: Array
     name: str
     true: str
-    called: str
+    predicted: str
     note: str
 
 
-@dataclass
+@dataclass(frozen=True)
 class Section:
     anchor: str
     title: str
-    text: list[str] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
-    photos: list[Photo] = field(default_factory=list)
+    text: Sequence[str] = ()
+    pictures: Sequence[Picture] = ()
+    tables: Sequence[Table] = ()
+    photos: Sequence[Photo] = ()
 
 
-def table(caption: str, frame: pd.DataFrame, columns: Mapping[str, tuple[str, str]]) -> Table:
-    """A table of some columns: column -> (heading, format); formats: "", "d", ".3f", ".1%"; missing numbers are a dash."""
-    rows = [
-        [_cell(value, form) for value, (_, form) in zip(record, columns.values(), strict=True)]
-        for record in frame[list(columns)].itertuples(index=False, name=None)
-    ]
-    return Table(caption, [heading for heading, _ in columns.values()], rows)
+def empty_section(anchor: str, title: str, picture: str, reason: str) -> Section:
+    """A section whose figure says why there is nothing to show: every run writes the same files."""
+    return Section(anchor, title, pictures=[Picture(picture, reason, lambda: nothing(reason))])
+
+
+def table(caption: str, frame: pd.DataFrame, columns: str) -> Table:
+    """A table of some columns of a frame, as "column=heading:format; ...".
+
+    The heading is the column's name unless given. Formats: none for text, "d", ".3f", ".1%"; a missing number is a dash.
+    """
+    specs = [spec.strip().partition(":") for spec in columns.split(";")]
+    names = [name.partition("=") for name, _, _ in specs]
+    records = frame[[column for column, _, _ in names]].itertuples(index=False, name=None)
+    rows = [[_cell(value, form) for value, (_, _, form) in zip(record, specs, strict=True)] for record in records]
+    return Table(caption, [heading or column for column, _, heading in names], rows)
 
 
 def page(title: str, lead: str, tiles: Sequence[tuple[str, str, str]], sections: Sequence[Section]) -> str:
     """The HTML text. tiles: (label, value, note) of the numbers on top. Every text is escaped."""
     templates = files("facemask.scoring") / "templates"
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["png"] = _png_uri
-    environment.filters["size"] = _size
-    environment.filters["jpeg"] = _inline_jpeg
-    source = (templates / "report.html").read_text("utf-8")
-    style, script = ((templates / name).read_text("utf-8") for name in ("report.css", "report.js"))
-    return (
-        environment.from_string(source).render(
-            title=title, lead=lead, tiles=tiles, sections=sections, style=style, script=script
-        )
-        + "\n"
-    )
+    environment.filters |= {"png": _png_uri, "size": _size, "jpeg": _jpeg_uri}
+    source, style, script = ((templates / f"report.{end}").read_text("utf-8") for end in ("html", "css", "js"))
+    parts = {"title": title, "lead": lead, "tiles": tiles, "sections": sections, "style": style, "script": script}
+    return environment.from_string(source).render(parts) + "\n"
 
 
 def listed(items: Iterable[str]) -> str:
@@ -114,10 +115,9 @@ def counted(number: int, noun: str) -> str:
 
 def photo(row: Mapping[str, object], pixels: Array) -> Photo:
     """A contact-sheet photo from a row of errors.worst."""
-    who = f"{row['person']} / {row['file']}"
-    true, called = CLASSES[int(str(row["true"]))], CLASSES[int(str(row["called"]))]
-    share = float(str(row["truth_probability"]))
-    return Photo(pixels, who, true, called, f"{share:.1%} for the true class")
+    true, predicted = CLASSES[int(str(row["true"]))], CLASSES[int(str(row["predicted"]))]
+    note = f"{float(str(row['truth_probability'])):.1%} for the true class"
+    return Photo(pixels, f"{row['person']} / {row['file']}", true, predicted, note)
 
 
 def _cell(value: object, form: str) -> Cell:
@@ -137,14 +137,10 @@ def _size(png: bytes) -> dict[str, int]:
 
 
 def _png_uri(png: bytes) -> str:
-    return _data_uri(png, "png")
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
 
 
-def _inline_jpeg(one: Photo) -> str:
+def _jpeg_uri(one: Photo) -> str:
     buffer = io.BytesIO()
     Image.fromarray(one.pixels).save(buffer, "JPEG", quality=85)
-    return _data_uri(buffer.getvalue(), "jpeg")
-
-
-def _data_uri(data: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

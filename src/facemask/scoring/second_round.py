@@ -1,4 +1,4 @@
-"""What pseudo-labels did: how many there were, how many were right, and the students beside their teachers."""
+"""Pseudo-labels on the page: how many there were, how many were right, and the students beside their teachers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from facemask.scoring.scores import PART_NAMES
 
 @dataclass(frozen=True)
 class SecondRound:
-    """labels: metrics/pseudo.json; the members that gave them and the members that learned from them."""
+    """labels: what the stage `pseudo` counted; the members that gave the labels and the members that learned from them."""
 
     labels: Mapping[str, Any]
     teachers: Sequence[str]
@@ -24,39 +24,37 @@ def second_round_section(second: SecondRound, scores: Mapping[str, Mapping[str, 
     """scores: name -> part -> scores.score."""
     labels = pd.DataFrame([{"attribute": name, **second.labels[name]} for name in ATTRIBUTES])
     labels["accuracy"] = labels["accuracy"].astype(float)
-    section = Section("pseudo", "Pseudo-labels", [
-        f"{listed(second.teachers)} labelled photos that nobody had labelled, where sure enough: "
-        + listed(f"{row.attribute} of {row.share:.0%}" for row in labels.itertuples()) + ". "
-        + (f"{listed(second.students)} learned from them too." if second.students else "No member learned from them."),
-    ])  # fmt: skip
     known = labels[labels["accuracy"].notna()]
+    right = listed(f"{row.accuracy:.1%} of {row.attribute}" for row in known.itertuples())
+    text = [
+        f"{listed(second.teachers)} labelled photos that nobody had labelled, where confident enough: "
+        + listed(f"{row.attribute} of {row.share:.0%}" for row in labels.itertuples())
+        + (f". {listed(second.students)} learned from them too." if second.students else ". No member learned from them."),
+    ]  # fmt: skip
     if len(known):
-        right = listed(f"{row.accuracy:.1%} of {row.attribute}" for row in known.itertuples())
-        section.text.append(
-            f"Of those on eval photos, whose truth is known because this data is drawn, right were {right}."
-        )
-    section.tables.append(table("Pseudo-labels by attribute", labels, {
-        "attribute": ("attribute", ""), "unlabelled": ("photos without a label", "d"), "used": ("got one", "d"),
-        "share": ("share", ".1%"), "accuracy": ("right on eval photos", ".1%"),
-    }))  # fmt: skip
+        text.append(f"Of those on eval photos, whose truth is known because this data is drawn, right were {right}.")
+    columns = (
+        "attribute; unlabelled=photos without a label:d; used=got one:d; share:.1%; accuracy=right on eval photos:.1%"
+    )
+    tables = [table("Pseudo-labels by attribute", labels, columns)]
     rounds = {"first, a teacher": second.teachers, "second, a student": second.students}
-    pairs = [
+    rows = [
         {"name": name, "round": title} | row
         for title, names in rounds.items()
         for name in names
         for row in _rows(scores.get(name, {}))
     ]
-    if pairs:
-        frame = pd.DataFrame(pairs)
-        heads = {part: (f"{word} F1", ".4f") for part, word in PART_NAMES.items() if part in frame}
-        columns = {"name": ("member", ""), "round": ("round", ""), "told": ("told", "")} | heads
-        section.tables.append(table("Teachers and students: macro F1 of what each tells", frame, columns))
-    return section
+    if rows:
+        frame = pd.DataFrame(rows)
+        parts = [f"{part}={word} F1:.4f" for part, word in PART_NAMES.items() if part in frame]
+        columns = "; ".join(["name=member", "round", "predicts", *parts])
+        tables.append(table("Teachers and students: macro F1 of what each predicts", frame, columns))
+    return Section("pseudo", "Pseudo-labels", text, tables=tables)
 
 
 def _rows(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A row for all 18 classes, or one an attribute."""
-    for told, key in {"18 classes": "macro_f1", **{name: f"{name}_f1" for name in ATTRIBUTES}}.items():
+    """A row for all 18 classes, or one for each attribute."""
+    for target, key in {"18 classes": "macro_f1", **{name: f"{name}_f1" for name in ATTRIBUTES}}.items():
         values = {part: scores[part][key] for part in PART_NAMES if key in scores.get(part, {})}
         if values:
-            yield {"told": told} | values
+            yield {"predicts": target} | values

@@ -12,7 +12,7 @@ from facemask.labels import ATTRIBUTES, Array, decode
 from facemask.nets.model import FaceNet
 from facemask.nets.processor import device_of, use_threads
 from facemask.predictions import JOINT_COLUMNS
-from facemask.scoring.scores import called_classes
+from facemask.scoring.scores import predicted_classes
 from facemask.serving.bundle import Bundle
 
 Load = Callable[[str, int], FaceNet]  # (member, fold) -> its network
@@ -46,7 +46,7 @@ def answers(probabilities: Array, evidence: Evidence) -> pd.DataFrame:
     predicts it, years: those members' mean.
     """
     joint = pd.DataFrame(probabilities.astype(np.float32), columns=list(JOINT_COLUMNS))
-    called = called_classes(joint.assign(photo=joint.index), "stack")["joint"].to_numpy()
+    called = predicted_classes(joint.assign(photo=joint.index), "stack")["joint"].to_numpy()
     words = {
         attribute: np.array(ATTRIBUTES[attribute])[codes]
         for attribute, codes in zip(ATTRIBUTES, decode(called), strict=True)

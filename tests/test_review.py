@@ -83,7 +83,7 @@ def test_a_line_that_is_torn_while_the_page_is_open_is_refused_and_stays(tmp_pat
     for content in (HEADER + "a,,gender,male,me,\np,,age,61,ann", HEADER + "ä,,gender,male,me,\n"):
         path.write_bytes(content.encode("latin-1"))
         for change in (file.append, file.remove):
-            with pytest.raises(UserError, match=r"line 3: 5 fields; write the six|not UTF-8 text"):
+            with pytest.raises(UserError, match=r"line 3: 5 fields|UTF-8"):
                 change([("a", "", "gender", "male", "me", "")])
         assert path.read_bytes() == content.encode("latin-1")
 

@@ -1,24 +1,34 @@
-"""Mirrors what the stages wrote into MLflow; the only module that knows it. The files are the record, MLflow the mirror."""
+"""Mirrors what the stages wrote into MLflow; the only module that knows it. The files are the record, MLflow the mirror.
+
+Whatever MLflow holds already is looked at again: what is gone or damaged there is written anew.
+"""
 
 import fcntl
+import hashlib
+import json
 import os
+import sqlite3
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import mlflow
 import pandas as pd
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.artifacts import list_artifacts
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
 from mlflow.models import ModelSignature
 from mlflow.models import set_model as set_model
 from mlflow.tracking import MlflowClient
+from mlflow.tracking.context.registry import resolve_tags
 from mlflow.types import ColSpec, DataType, Schema
 
 from facemask.errors import UserError
@@ -44,9 +54,18 @@ NEEDED = (
 )  # fmt: skip
 
 
+# Where mlflow.db names the folder of its files; MLflow has no command for a folder that moved.
+PLACES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+)
+
+
 @dataclass
 class Record:
-    """One run as the files tell it: parameters (nested), final metrics (nested), curves by epoch and artifacts."""
+    """One run as the files tell it: parameters (nested), final metrics (nested), curves by epoch, artifacts and data."""
 
     key: str  # hash of what made it: the same key is never written twice
     name: str
@@ -54,6 +73,8 @@ class Record:
     metrics: dict[str, Any] = field(default_factory=dict)
     curves: pd.DataFrame | None = None  # a column epoch, the others are metrics
     artifacts: list[Path] = field(default_factory=list)
+    span: tuple[float, float] | None = None  # start and end, in seconds since 1970; None: now
+    data: dict[str, Path] = field(default_factory=dict)  # name -> the table of its photos
 
 
 def mirror(parent: Record, children: list[Record], root: Path) -> str:
@@ -62,24 +83,53 @@ def mirror(parent: Record, children: list[Record], root: Path) -> str:
     The store is MLFLOW_TRACKING_URI, or mlflow.db (sqlite) in root. Raises MLflow's errors where it is out of reach.
     """
     with _store(root) as client:
-        experiment = _experiment(client, root)
-        parent_id = _mirror_one(client, experiment, parent, {})
+        experiment, tags = _experiment(client, root), _provenance()
+        parent_id = _mirror_one(client, experiment, parent, tags)
         for child in children:
-            _mirror_one(client, experiment, child, {"mlflow.parentRunId": parent_id})
+            _mirror_one(client, experiment, child, tags | {"mlflow.parentRunId": parent_id})
     return parent_id
 
 
 def register(bundle: Path, columns: dict[str, str], run: str, key: str, root: Path) -> str:
-    """Give the bundle to the registry, unless a version with this key is there, and point the alias at it; its version.
+    """Give the bundle to the registry, unless a whole version with this key is there, and point the alias at it; its version.
 
     columns: the answers' names and MLflow types; key: hash of the bundle.
     """
     with _store(root) as client:
-        found = client.search_model_versions(f"name = '{MODEL}' and tags.`{KEY}` = '{key}'")
-        number = str(found[0].version) if found else _log_model(bundle, columns, run)
+        found = [
+            str(each.version) for each in client.search_model_versions(f"name = '{MODEL}' and tags.`{KEY}` = '{key}'")
+        ]
+        whole = [number for number in found if _is_whole(number, bundle)]
+        if found and not whole:
+            print(f"MLflow: the files of {MODEL} version {', '.join(found)} are gone; the model is written again")
+        ended = client.get_run(run).info.end_time
+        number = whole[0] if whole else _log_model(bundle, columns, run)
+        client.set_terminated(run, end_time=ended)  # logging a model ends a run anew
         client.set_model_version_tag(MODEL, number, KEY, key)
         client.set_registered_model_alias(MODEL, ALIAS, number)
     return number
+
+
+def _is_whole(number: str, bundle: Path) -> bool:
+    """Whether a version holds every file of the bundle, at its size."""
+    files = [path for path in bundle.rglob("*") if path.is_file()]
+    wanted = {f"artifacts/{path.relative_to(bundle.parent).as_posix()}": path.stat().st_size for path in files}
+    folders = {"", *(f"/{name.rpartition('/')[0]}" for name in wanted)}
+    try:
+        held = [file for folder in folders for file in list_artifacts(f"models:/{MODEL}/{number}{folder}")]
+    except (MlflowException, OSError):
+        return False
+    return _missing({"MLmodel": None} | wanted, held) == []
+
+
+def _missing(wanted: dict[str, int | None], held: list[Any]) -> list[str]:
+    """Of names with their sizes in bytes, those that are not held so; a store may tell no size."""
+    sizes = {file.path: file.file_size for file in held}
+    return [
+        name
+        for name, size in wanted.items()
+        if name not in sizes or None not in (size, sizes[name]) and size != sizes[name]
+    ]
 
 
 def _log_model(bundle: Path, columns: dict[str, str], run: str) -> str:
@@ -143,7 +193,10 @@ def scoring_app(uri: str, seconds: int) -> "App":
     try:
         model = mlflow.pyfunc.load_model(uri)
     except MlflowException as error:
-        raise UserError(f"{uri} cannot be loaded ({error.message}); run `make repro`, then `make serve`") from error
+        raise UserError(
+            f"{uri} cannot be loaded ({first_line(error)}); run `make serve`, which writes the finished ensemble to MLflow,"
+            " and before it `make repro` where there is none"
+        ) from error
     app: App = scoring_server.init(model)
     return app
 
@@ -153,9 +206,49 @@ def _uri(root: Path) -> str:
 
 
 def _use_store(root: Path) -> None:
+    """Raises UserError where the store is a file that is no sound database. It is the user's, and stays where it is."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     mlflow.set_tracking_uri(_uri(root))
+    path = Path(_uri(root).removeprefix("sqlite:///"))
+    if not _uri(root).startswith("sqlite:///") or not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=60)) as database:
+            fault = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN):
+            raise
+        fault = str(error)
+    if fault != "ok":
+        raise UserError(
+            f"{path} is damaged ({' '.join(fault.split())}); move it away (mv {path} {path}.damaged) and run the same command"
+            " again: the mirror writes the present results to a new one"
+        )
+
+
+def _follow_move(root: Path) -> None:
+    """After the repository was moved or copied: mlflow.db names the files beside it, no longer those of the old place."""
+    database, new = root / "mlflow.db", (root / "mlruns").as_uri()
+    if _uri(root) != f"sqlite:///{database}" or not database.exists():
+        return
+    with closing(sqlite3.connect(database, timeout=60)) as connection, connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        if not {table for table, _ in PLACES} <= tables:
+            return  # MLflow makes or upgrades them
+        found = connection.execute("SELECT artifact_location FROM experiments WHERE name = ?", (EXPERIMENT,)).fetchone()
+        old = str(found[0]) if found else new
+        folder = Path(unquote(old.removeprefix("file://")))
+        is_ours = not folder.exists() or folder.with_name("mlflow.db").exists()  # else: a place that the user chose
+        if old == new or not (old.startswith("file:///") and folder.name == "mlruns" and is_ours):
+            return
+        for table, column in PLACES:
+            for before, after in ((old, new), (str(folder), str(root / "mlruns"))):
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {column} = ? OR substr({column}, 1, ?) = ?",
+                    (after, len(before) + 1, before, len(before) + 1, f"{before}/"),
+                )
+    print(f"MLflow: {database} named files under {folder}; it names {root / 'mlruns'} now")
 
 
 @contextmanager
@@ -163,36 +256,65 @@ def _store(root: Path) -> Iterator[MlflowClient]:
     """A client, alone: first use by several processes at once breaks the database."""
     with _lock(root / ".checkpoints" / "mlflow.lock"):
         _use_store(root)
+        _follow_move(root)
         yield MlflowClient()
 
 
 def _experiment(client: MlflowClient, root: Path) -> str:
     found = client.get_experiment_by_name(EXPERIMENT)
+    if found and found.lifecycle_stage != "active":
+        client.restore_experiment(found.experiment_id)
+        print(f"MLflow: the experiment {EXPERIMENT!r} had been deleted; it is restored with its runs")
     if found:
         return str(found.experiment_id)
     artifacts = (root / "mlruns").as_uri() if _uri(root).startswith("sqlite") else None
     return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
 
 
+def _provenance() -> dict[str, str]:
+    """Tags of every run: user, source and Git commit as MLflow itself sets them, and DVC's experiment."""
+    tags: dict[str, str] = resolve_tags({"mlflow.source.name": "dvc.yaml"})
+    revision = os.environ.get("DVC_EXP_BASELINE_REV") or tags.get("mlflow.source.git.commit")
+    experiment = os.environ.get("DVC_EXP_NAME")
+    return tags | {name: value for name, value in (("dvc.revision", revision), ("dvc.experiment", experiment)) if value}
+
+
 def _mirror_one(client: MlflowClient, experiment: str, record: Record, tags: dict[str, str]) -> str:
     """A run counts as written once it is FINISHED; one left half-written by a crash is deleted and written again."""
     for run in client.search_runs([experiment], f"tags.`{KEY}` = '{record.key}'"):
         if run.info.status == "FINISHED":
+            _log_artifacts(client, str(run.info.run_id), record.artifacts)
             return str(run.info.run_id)
         client.delete_run(run.info.run_id)
-    run_id = str(client.create_run(experiment, run_name=record.name, tags={KEY: record.key, **tags}).info.run_id)
+    start, end = (int(1000 * seconds) for seconds in record.span or [time.time()] * 2)
+    run_id = str(client.create_run(experiment, start, {KEY: record.key, **tags}, record.name).info.run_id)
     parameters = [Param(key, str(value)[:6000]) for key, value in _flat(record.parameters)]
-    metrics = [Metric(key, float(value), 0, 0) for key, value in _flat(record.metrics) if _is_number(value)]
-    if record.curves is not None:
-        for row in record.curves.to_dict("records"):
-            step = int(row.pop("epoch"))
-            metrics += [Metric(str(key), float(value), step, step) for key, value in row.items()]
-    for start in range(0, max(len(parameters), len(metrics)), 90):
-        client.log_batch(run_id, metrics[start : start + 90], parameters[start : start + 90], list[RunTag]())
-    for path in record.artifacts:
-        client.log_artifact(run_id, str(path), path.parent.name if path.parent.name in FOLDERS else None)
-    client.set_terminated(run_id)
+    metrics = [Metric(key, float(value), end, 0) for key, value in _flat(record.metrics) if _is_number(value)]
+    rows = [] if record.curves is None else record.curves.to_dict("records")
+    for number, row in enumerate(rows, 1):
+        at = start + (end - start) * number // len(rows)  # epochs have the same number of steps
+        step = int(row.pop("epoch"))
+        metrics += [Metric(str(key), float(value), at, step) for key, value in row.items()]
+    for first in range(0, max(len(parameters), len(metrics)), 90):
+        client.log_batch(run_id, metrics[first : first + 90], parameters[first : first + 90], list[RunTag]())
+    client.log_inputs(run_id, [_dataset(name, path) for name, path in record.data.items()])
+    _log_artifacts(client, run_id, record.artifacts)
+    client.set_terminated(run_id, end_time=end)
     return run_id
+
+
+def _dataset(name: str, table: Path) -> DatasetInput:
+    """The digest is the table's MD5, as in dvc.lock; the table holds the photos' own hashes."""
+    digest, source = hashlib.md5(table.read_bytes()).hexdigest(), json.dumps({"uri": table.as_posix()})
+    return DatasetInput(Dataset(name, digest, "local", source), [InputTag("mlflow.data.context", "training")])
+
+
+def _log_artifacts(client: MlflowClient, run_id: str, paths: list[Path]) -> None:
+    """Those that the run does not hold yet, or not any more."""
+    places = {f"{path.parent.name}/{path.name}" if path.parent.name in FOLDERS else path.name: path for path in paths}
+    held = [file for folder in (None, *FOLDERS) for file in client.list_artifacts(run_id, folder)]
+    for name in _missing({name: path.stat().st_size for name, path in places.items()}, held):
+        client.log_artifact(run_id, str(places[name]), name.rpartition("/")[0] or None)
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -201,6 +323,10 @@ def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _is_number(value: Any) -> bool:

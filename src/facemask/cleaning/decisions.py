@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from facemask.cleaning.corrections import parse_corrections, read_corrections
+from facemask.cleaning.corrections import COLUMNS, parse_corrections, read_corrections
 from facemask.errors import UserError
 
 Line = tuple[str, str, str, str, str, str]  # corrections.COLUMNS
@@ -62,14 +62,21 @@ class DecisionFile:
         """
         try:
             with self._locked() as target, target.open("r+b") as file:  # r+: a file that is protected stays as it is
-                self.read()  # whatever an editor left there is told as on opening
                 before, content = os.fstat(file.fileno()), bytearray(file.read())
+                self._check(content)
                 yield content
                 self._replace(target, bytes(content), before)
         except OSError as error:
             raise UserError(
                 f"{self.path}: {error.strerror}; nothing was written, mend that and decide again"
             ) from error
+
+    def _check(self, content: bytes) -> None:
+        """Raises UserError for a bad line that an editor left, and where a line of ours would not be read as it is meant."""
+        self.read()
+        text = content.decode("utf-8-sig", errors="replace")
+        if "\ufffd" in text or text.partition("\n")[0].strip().lower() != ",".join(COLUMNS):
+            raise UserError(f"{self.path}: save it as UTF-8 text with the header {','.join(COLUMNS)}, and decide again")
 
     def _replace(self, target: Path, content: bytes, before: os.stat_result) -> None:
         temporary = target.with_name(f".{target.name}.tmp")  # one name, under the lock: a crash leaves one at most

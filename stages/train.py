@@ -1,6 +1,7 @@
 """Fit one member on one fold: the averaged weights and the curve by epoch."""
 
 import argparse
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from facemask.errors import one_sentence
 from facemask.files import replacing, write_csv
 from facemask.nets.model import FaceNet, sized
 from facemask.nets.weights import save_tensors
-from facemask.training.checkpoint import checkpoint_folder, code, fingerprint
+from facemask.training.checkpoint import checkpoint_folder, code, fingerprint, write_times
 from facemask.training.devices import is_main_process
 from facemask.training.fit import fit
 from facemask.training.rows import learnable, without_labels
@@ -24,7 +25,7 @@ def main() -> None:
     parser.add_argument("--member", required=True)
     parser.add_argument("--fold", required=True, type=int)
     parser.add_argument("--out", required=True, help="folder for weights.safetensors and history.csv")
-    arguments = parser.parse_args()
+    arguments, started = parser.parse_args(), time.time()
     seed, training, recipe = params.section("seed"), params.section("training"), sized(params.member(arguments.member))
 
     photos = pd.read_parquet(arguments.photos)
@@ -44,6 +45,7 @@ def main() -> None:
         model, history = fit(rows, stores, recipe, training, seed, name, folder, others)
         if is_main_process():
             write(model, history, arguments.out)
+            write_times(Path(arguments.out), started)
 
 
 def write(model: FaceNet, history: list[dict[str, Any]], folder: str) -> None:

@@ -7,18 +7,16 @@ import fcntl
 import hashlib
 import json
 import os
-import sqlite3
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import mlflow
 import pandas as pd
@@ -30,14 +28,16 @@ from mlflow.models import set_model as set_model
 from mlflow.tracking import MlflowClient
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.types import ColSpec, DataType, Schema
+from pyarrow.parquet import read_metadata
 
+from facemask import mlflow_file
 from facemask.errors import UserError
 
 if TYPE_CHECKING:  # mirroring runs needs no networks
     from facemask.serving.guard import App
 
 EXPERIMENT = "facemask"
-KEY = "facemask.key"
+KEY, PARENT = "facemask.key", "mlflow.parentRunId"
 FOLDERS = ("plots", "sheets")  # whose artifacts keep their folder
 MODEL, ALIAS = "facemask", "champion"
 MODEL_URI = f"models:/{MODEL}@{ALIAS}"
@@ -52,15 +52,6 @@ NEEDED = (
     "accelerate", "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "safetensors", "scikit-learn", "simplejpeg", "timm",
     "torch", "xgboost-cpu",
 )  # fmt: skip
-
-
-# Where mlflow.db names the folder of its files; MLflow has no command for a folder that moved.
-PLACES = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("logged_models", "artifact_location"),
-    ("model_versions", "storage_location"),
-)
 
 
 @dataclass
@@ -86,7 +77,7 @@ def mirror(parent: Record, children: list[Record], root: Path) -> str:
         experiment, tags = _experiment(client, root), _provenance()
         parent_id = _mirror_one(client, experiment, parent, tags)
         for child in children:
-            _mirror_one(client, experiment, child, tags | {"mlflow.parentRunId": parent_id})
+            _mirror_one(client, experiment, child, tags | {PARENT: parent_id})
     return parent_id
 
 
@@ -101,10 +92,8 @@ def register(bundle: Path, columns: dict[str, str], run: str, key: str, root: Pa
         ]
         whole = [number for number in found if _is_whole(number, bundle)]
         if found and not whole:
-            print(f"MLflow: the files of {MODEL} version {', '.join(found)} are gone; the model is written again")
-        ended = client.get_run(run).info.end_time
-        number = whole[0] if whole else _log_model(bundle, columns, run)
-        client.set_terminated(run, end_time=ended)  # logging a model ends a run anew
+            print(f"MLflow: the files of {MODEL} version {found[0]} are gone; the model is written again")
+        number = whole[0] if whole else _log_model(client, bundle, columns, run)
         client.set_model_version_tag(MODEL, number, KEY, key)
         client.set_registered_model_alias(MODEL, ALIAS, number)
     return number
@@ -123,21 +112,17 @@ def _is_whole(number: str, bundle: Path) -> bool:
 
 
 def _missing(wanted: dict[str, int | None], held: list[Any]) -> list[str]:
-    """Of names with their sizes in bytes, those that are not held so; a store may tell no size."""
+    """Of files with their sizes in bytes, those that are not held so; some stores tell no size."""
     sizes = {file.path: file.file_size for file in held}
-    return [
-        name
-        for name, size in wanted.items()
-        if name not in sizes or None not in (size, sizes[name]) and size != sizes[name]
-    ]
+    return [name for name, size in wanted.items() if name not in sizes or len({size, sizes[name]} - {None}) > 1]
 
 
-def _log_model(bundle: Path, columns: dict[str, str], run: str) -> str:
+def _log_model(client: MlflowClient, bundle: Path, columns: dict[str, str], run: str) -> str:
     outputs = Schema([ColSpec(DataType[kind], name) for name, kind in columns.items()])
+    ended = client.get_run(run).info.end_time
     with mlflow.start_run(run_id=run), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", ".*An input example was not provided"
-        )  # the signature says all that one would
+        # The signature says all that one would.
+        warnings.filterwarnings("ignore", ".*An input example was not provided")
         logged = mlflow.pyfunc.log_model(
             name="ensemble",
             python_model=str(CODE),
@@ -146,6 +131,7 @@ def _log_model(bundle: Path, columns: dict[str, str], run: str) -> str:
             pip_requirements=[f"{name}=={version(name)}" for name in NEEDED],
             registered_model_name=MODEL,
         )
+    client.set_terminated(run, end_time=ended)  # not the end of the logging
     return str(logged.registered_model_version)
 
 
@@ -192,7 +178,7 @@ def scoring_app(uri: str, seconds: int) -> "App":
     _use_store(Path(os.environ.get("DVC_ROOT", ".")).resolve())
     try:
         model = mlflow.pyfunc.load_model(uri)
-    except MlflowException as error:
+    except (MlflowException, OSError) as error:
         raise UserError(
             f"{uri} cannot be loaded ({first_line(error)}); run `make serve`, which writes the finished ensemble to MLflow,"
             " and before it `make repro` where there is none"
@@ -201,62 +187,25 @@ def scoring_app(uri: str, seconds: int) -> "App":
     return app
 
 
-def _uri(root: Path) -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
-
-
-def _use_store(root: Path) -> None:
-    """Raises UserError where the store is a file that is no sound database. It is the user's, and stays where it is."""
+def _use_store(root: Path) -> Path | None:
+    """MLFLOW_TRACKING_URI, or mlflow.db in root; its path where it is a file. Raises UserError for a damaged one."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    mlflow.set_tracking_uri(_uri(root))
-    path = Path(_uri(root).removeprefix("sqlite:///"))
-    if not _uri(root).startswith("sqlite:///") or not path.exists():
-        return
-    try:
-        with closing(sqlite3.connect(path, timeout=60)) as database:
-            fault = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN):
-            raise
-        fault = str(error)
-    if fault != "ok":
-        raise UserError(
-            f"{path} is damaged ({' '.join(fault.split())}); move it away (mv {path} {path}.damaged) and run the same command"
-            " again: the mirror writes the present results to a new one"
-        )
-
-
-def _follow_move(root: Path) -> None:
-    """After the repository was moved or copied: mlflow.db names the files beside it, no longer those of the old place."""
-    database, new = root / "mlflow.db", (root / "mlruns").as_uri()
-    if _uri(root) != f"sqlite:///{database}" or not database.exists():
-        return
-    with closing(sqlite3.connect(database, timeout=60)) as connection, connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        if not {table for table, _ in PLACES} <= tables:
-            return  # MLflow makes or upgrades them
-        found = connection.execute("SELECT artifact_location FROM experiments WHERE name = ?", (EXPERIMENT,)).fetchone()
-        old = str(found[0]) if found else new
-        folder = Path(unquote(old.removeprefix("file://")))
-        is_ours = not folder.exists() or folder.with_name("mlflow.db").exists()  # else: a place that the user chose
-        if old == new or not (old.startswith("file:///") and folder.name == "mlruns" and is_ours):
-            return
-        for table, column in PLACES:
-            for before, after in ((old, new), (str(folder), str(root / "mlruns"))):
-                connection.execute(
-                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {column} = ? OR substr({column}, 1, ?) = ?",
-                    (after, len(before) + 1, before, len(before) + 1, f"{before}/"),
-                )
-    print(f"MLflow: {database} named files under {folder}; it names {root / 'mlruns'} now")
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+    mlflow.set_tracking_uri(uri)
+    path = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+    if path and path.exists():
+        mlflow_file.check(path)
+    return path
 
 
 @contextmanager
 def _store(root: Path) -> Iterator[MlflowClient]:
     """A client, alone: first use by several processes at once breaks the database."""
     with _lock(root / ".checkpoints" / "mlflow.lock"):
-        _use_store(root)
-        _follow_move(root)
+        path = _use_store(root)
+        if path and path == root / "mlflow.db" and path.exists():
+            mlflow_file.follow_move(path, EXPERIMENT)
         yield MlflowClient()
 
 
@@ -267,7 +216,7 @@ def _experiment(client: MlflowClient, root: Path) -> str:
         print(f"MLflow: the experiment {EXPERIMENT!r} had been deleted; it is restored with its runs")
     if found:
         return str(found.experiment_id)
-    artifacts = (root / "mlruns").as_uri() if _uri(root).startswith("sqlite") else None
+    artifacts = (root / "mlruns").as_uri() if mlflow.get_tracking_uri().startswith("sqlite") else None
     return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
 
 
@@ -284,6 +233,8 @@ def _mirror_one(client: MlflowClient, experiment: str, record: Record, tags: dic
     for run in client.search_runs([experiment], f"tags.`{KEY}` = '{record.key}'"):
         if run.info.status == "FINISHED":
             _log_artifacts(client, str(run.info.run_id), record.artifacts)
+            if run.data.tags.get(PARENT) != tags.get(PARENT):  # the parent was deleted and written again
+                client.set_tag(run.info.run_id, PARENT, tags[PARENT])
             return str(run.info.run_id)
         client.delete_run(run.info.run_id)
     start, end = (int(1000 * seconds) for seconds in record.span or [time.time()] * 2)
@@ -297,16 +248,20 @@ def _mirror_one(client: MlflowClient, experiment: str, record: Record, tags: dic
         metrics += [Metric(str(key), float(value), at, step) for key, value in row.items()]
     for first in range(0, max(len(parameters), len(metrics)), 90):
         client.log_batch(run_id, metrics[first : first + 90], parameters[first : first + 90], list[RunTag]())
-    client.log_inputs(run_id, [_dataset(name, path) for name, path in record.data.items()])
+    client.log_inputs(run_id, [dataset for name, path in record.data.items() for dataset in _dataset(name, path)])
     _log_artifacts(client, run_id, record.artifacts)
     client.set_terminated(run_id, end_time=end)
     return run_id
 
 
-def _dataset(name: str, table: Path) -> DatasetInput:
-    """The digest is the table's MD5, as in dvc.lock; the table holds the photos' own hashes."""
+def _dataset(name: str, table: Path) -> list[DatasetInput]:
+    """The table as MLflow's dataset, if it has a row. The digest is its MD5, as in dvc.lock; it holds the photos' hashes."""
+    rows = read_metadata(table).num_rows if table.exists() else 0
+    if not rows:
+        return []
     digest, source = hashlib.md5(table.read_bytes()).hexdigest(), json.dumps({"uri": table.as_posix()})
-    return DatasetInput(Dataset(name, digest, "local", source), [InputTag("mlflow.data.context", "training")])
+    dataset = Dataset(name, digest, "local", source, profile=json.dumps({"num_rows": rows}))
+    return [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
 
 
 def _log_artifacts(client: MlflowClient, run_id: str, paths: list[Path]) -> None:

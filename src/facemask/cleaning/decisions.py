@@ -63,7 +63,7 @@ class DecisionFile:
         try:
             with self._locked() as target, target.open("r+b") as file:  # r+: a file that is protected stays as it is
                 before, content = os.fstat(file.fileno()), bytearray(file.read())
-                self._check(content)
+                self._check(bytes(content))
                 yield content
                 self._replace(target, bytes(content), before)
         except OSError as error:

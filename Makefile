@@ -32,14 +32,14 @@ lint: setup
 	ruff check . && ruff format --check . && lint-imports && mypy
 
 ui: setup
-	python stages/mirror.py
+	python stages/mirror.py --needed
 	@case "$$MLFLOW_TRACKING_URI" in \
 	http://* | https://*) echo "MLflow: open $$MLFLOW_TRACKING_URI" ;; \
 	*) mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" ;; \
 	esac
 
 serve: setup ## PORT=5001
-	python stages/mirror.py
+	python stages/mirror.py --needed
 	python -m facemask.serve --port $(or $(PORT),5001)
 
 review: setup

@@ -1,6 +1,7 @@
 """Fit one member on one fold: the averaged weights and the curve by epoch."""
 
 import argparse
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from facemask.files import replacing, write_csv
 from facemask.folds import check_persons
 from facemask.nets.model import FaceNet, sized
 from facemask.nets.weights import save_tensors
-from facemask.training.checkpoint import checkpoint_folder, code, fingerprint
+from facemask.training.checkpoint import checkpoint_folder, code, fingerprint, write_times
 from facemask.training.devices import is_main_process
 from facemask.training.engine import Fit
 from facemask.training.fit import fit
@@ -26,7 +27,7 @@ def main() -> None:
     parser.add_argument("--member", required=True)
     parser.add_argument("--fold", required=True, type=int)
     parser.add_argument("--out", required=True, help="folder for weights.safetensors and history.csv")
-    arguments = parser.parse_args()
+    arguments, started = parser.parse_args(), time.time()
     seed, training, recipe = params.section("seed"), params.section("training"), sized(params.member(arguments.member))
 
     photos = pd.read_parquet(arguments.photos)
@@ -47,6 +48,7 @@ def main() -> None:
         model, history = fit(Fit(recipe, training, seed, name, folder), rows, stores, others)
         if is_main_process():
             write(model, history, arguments.out)
+            write_times(Path(arguments.out), started)
 
 
 def write(model: FaceNet, history: list[dict[str, Any]], folder: str) -> None:

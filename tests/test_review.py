@@ -2,8 +2,13 @@
 
 import multiprocessing
 import os
+import resource
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -62,11 +67,25 @@ def test_a_last_line_without_an_end_is_not_run_into(tmp_path: Path) -> None:
     assert read_corrections(tmp_path / "labels.csv")["person"].tolist() == ["a", "p"]
 
 
-@pytest.mark.parametrize("torn", ["p", "p,,gen", 'p,,gender,male,"Le'])
-def test_a_line_torn_by_a_crash_is_cut_off(tmp_path: Path, torn: str) -> None:
-    (tmp_path / "labels.csv").write_text(HEADER + "a,,gender,male,me,\n" + torn)
-    DecisionFile(tmp_path / "labels.csv")
-    assert (tmp_path / "labels.csv").read_text() == HEADER + "a,,gender,male,me,\n"
+@pytest.mark.parametrize("last", ["p", "p,,gen", 'p,,gender,male,"Le', "p,,gender,female,ann"])
+def test_a_torn_last_line_is_refused_by_its_number_and_stays(tmp_path: Path, last: str) -> None:
+    path, written = tmp_path / "labels.csv", HEADER + "a,,gender,male,me,\n" + last
+    path.write_text(written)
+    with pytest.raises(UserError, match=r"labels.csv line 3: "):
+        DecisionFile(path)
+    assert path.read_text() == written
+
+
+def test_a_line_that_is_torn_while_the_page_is_open_is_refused_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text(HEADER + "a,,gender,male,me,\n")
+    file = DecisionFile(path)
+    for content in (HEADER + "a,,gender,male,me,\np,,age,61,ann", HEADER + "ä,,gender,male,me,\n"):
+        path.write_bytes(content.encode("latin-1"))
+        for change in (file.append, file.remove):
+            with pytest.raises(UserError, match=r"line 3: 5 fields|UTF-8"):
+                change([("a", "", "gender", "male", "me", "")])
+        assert path.read_bytes() == content.encode("latin-1")
 
 
 def test_a_contradiction_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
@@ -78,14 +97,70 @@ def test_a_contradiction_is_refused_and_nothing_is_written(tmp_path: Path) -> No
     assert path.read_text() == HEADER + "a,,gender,male,me,\n"
 
 
-def test_a_full_disk_leaves_no_torn_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, write = tmp_path / "labels.csv", os.write
+@contextmanager
+def files_no_longer_than(size: int) -> Iterator[None]:
+    """Writes beyond it fail, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_leaves_the_file_as_it_was_and_is_told_on_the_page(place: Place) -> None:
+    client = app_of(place)
+    with files_no_longer_than(len(HEADER) + 5):
+        told = post(client, "/answer", place=0, answer="accept")
+    assert told.status_code == 409
+    assert "labels.csv: File too large; nothing was written" in told.json["error"]
+    assert place.labels.read_text() == HEADER
+    assert not list(place.folder.glob(".*"))
+
+
+def test_a_link_stays_a_link_and_the_file_keeps_its_rights(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    path, link = tmp_path / "shared" / "labels.csv", tmp_path / "labels.csv"
     path.write_text(HEADER)
-    file = DecisionFile(path)
-    monkeypatch.setattr(os, "write", lambda handle, content: write(handle, content[: len(content) // 2]))
-    with pytest.raises(UserError, match=r"labels.csv: No space left on device; nothing was written"):
+    path.chmod(0o664)
+    link.symlink_to(path)
+    DecisionFile(link).append([("p", "", "gender", "male", "me", "")])
+    assert link.is_symlink()
+    assert path.read_text() == HEADER + "p,,gender,male,me,\n"
+    assert path.stat().st_mode & 0o777 == 0o664
+
+
+def test_a_file_that_is_saved_while_a_decision_is_written_is_not_overwritten(tmp_path: Path, monkeypatch: Any) -> None:
+    path, sync = tmp_path / "labels.csv", os.fsync
+    path.write_text(HEADER)
+    file, edited = DecisionFile(path), HEADER + "a,,age,61,ann,\n"
+    monkeypatch.setattr(os, "fsync", lambda handle: (sync(handle), path.write_text(edited)))
+    with pytest.raises(UserError, match="saved by another program this moment; nothing was written"):
         file.append([("p", "", "gender", "male", "me", "")])
-    assert path.read_text() == HEADER
+    assert path.read_text() == edited
+
+
+def append_for_ever(path: Path, acknowledged: Path) -> None:
+    file = DecisionFile(path)
+    for number in range(10**6):
+        file.append([(f"p{number}", "", "gender", "male", "me", "")])
+        with acknowledged.open("a") as log:
+            log.write(f"p{number}\n")
+
+
+def test_a_kill_loses_no_acknowledged_decision(tmp_path: Path) -> None:
+    for delay in (0.02, 0.05, 0.11, 0.2, 0.3):
+        path, acknowledged = tmp_path / f"{delay}.csv", tmp_path / f"{delay}.log"
+        path.write_text(HEADER)
+        acknowledged.touch()
+        process = multiprocessing.get_context("fork").Process(target=append_for_ever, args=(path, acknowledged))
+        process.start()
+        time.sleep(delay)
+        process.kill()
+        process.join()
+        kept, told = read_corrections(path)["person"].tolist(), acknowledged.read_text().split()
+        assert kept[: len(told)] == told
+        assert len(kept) <= len(told) + 1
 
 
 def append_many(path: Path, name: str) -> None:
@@ -188,10 +263,61 @@ def test_another_page_can_neither_post_nor_rebind_the_name(place: Place) -> None
     assert place.labels.read_text() == HEADER
 
 
-@pytest.mark.parametrize("body", [{}, {"place": -1}, {"place": 10**6}, {"place": "0"}, {"place": 0, "answer": "maybe"}])
-def test_a_malformed_answer_writes_nothing(place: Place, body: dict[str, object]) -> None:
-    assert post(app_of(place), "/answer", **body).status_code in (400, 409)
+BODIES = [
+    "{}",
+    '{"place": -1}',
+    '{"place": 1000000}',
+    '{"place": "0"}',
+    '{"place": 0, "answer": "maybe"}',
+    '{"place": true}',
+]
+BODIES += ["[]", "3", "null", "true", '"a"', "", "{", "[" * 3000, '{"place": 1e999}', '{"place": %s}' % ("9" * 4000)]
+
+
+@pytest.mark.parametrize("path", ["/answer", "/undo"])
+@pytest.mark.parametrize("body", [*BODIES, " " * 5000])
+def test_a_malformed_request_writes_nothing_and_is_told_in_a_sentence(place: Place, path: str, body: str) -> None:
+    headers = {"X-Review-Token": "secret", "Content-Type": "application/json"}
+    told = app_of(place).post(path, data=body, base_url=HOST, headers=headers)
+    assert 400 <= told.status_code < 500
+    assert told.json["error"]
     assert place.labels.read_text() == HEADER
+
+
+@pytest.mark.parametrize("query", ["?token=s%C3%A9cret", "?token=%FF", "?token=secret%00"])
+def test_a_token_of_any_letters_is_refused(place: Place, query: str) -> None:
+    client = app_of(place)
+    assert client.get("/state" + query, base_url=HOST).status_code == 403
+    headers = {"X-Review-Token": "s\u00e9cret"}
+    assert client.post("/answer", json={"place": 0}, base_url=HOST, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("row", ["-1", "x", "9" * 5000, "1000000", "%C2%B2"])
+def test_a_photo_that_is_not_there_is_not_found(place: Place, row: str) -> None:
+    assert app_of(place).get(f"/photo/{row}.jpg?token=secret", base_url=HOST).status_code == 404
+
+
+def test_answers_that_an_editor_overwrote_are_told_until_they_are_given_again(place: Place) -> None:
+    client = app_of(place)
+
+    def lost() -> list[int]:
+        listed = client.get("/state?token=secret", base_url=HOST).json["questions"]
+        return [one["place"] for one in listed if one["lost"]]
+
+    post(client, "/answer", place=0, answer="accept")
+    stale = place.labels.read_text()
+    for asked in (1, 2):
+        post(client, "/answer", place=asked, answer="reject")
+    assert lost() == []
+    place.labels.write_text(stale)
+    assert lost() == [1, 2]
+    assert post(client, "/answer", place=1, answer="unsure").json["written"]
+    assert lost() == [2]
+    post(client, "/undo", place=1)
+    assert lost() == [2]
+    place.labels.unlink()
+    told = client.get("/state?token=secret", base_url=HOST)
+    assert (told.status_code, "no such file" in told.json["error"]) == (409, True)
 
 
 def test_a_taken_port_and_an_empty_name_are_told_in_a_sentence(place: Place) -> None:
@@ -200,5 +326,6 @@ def test_a_taken_port_and_an_empty_name_are_told_in_a_sentence(place: Place) -> 
         start(place.review(), server.port)
     assert address.startswith("http://127.0.0.1:")
     server.server_close()
-    with pytest.raises(UserError, match="--by is empty"):
-        place.review(by=" ")
+    for name in (" ", "a\nb", "a\u2028b"):
+        with pytest.raises(UserError, match="--by is empty"):
+            place.review(by=name)

@@ -162,6 +162,26 @@ def test_hammered_keys_write_each_decision_once(browser: WebDriver, served: tupl
     assert {answer.answer for answer in answers(asked, read_corrections(place.labels)).values()} == {"accept"}
 
 
+def test_the_page_says_which_answers_an_editor_overwrote(browser: WebDriver, served: tuple[Place, str, object]) -> None:
+    place, address, _ = served
+    stale = place.labels.read_text()
+    browser.get(address)
+    wait(browser, lambda: "0 of" in shown(browser, "count"))
+    for number in (1, 2):
+        press(browser, "a")
+        wait(browser, lambda number=number: len(lines(place)) == number)  # type: ignore[misc]
+    place.labels.write_text(stale)
+    browser.execute_script("window.dispatchEvent(new Event('focus'))")
+    wait(browser, lambda: "2 answers that stood in it are gone" in shown(browser, "lost"))
+    browser.refresh()
+    wait(browser, lambda: "was accepted · tester, gone from the file" in shown(browser, "badge"))
+    press(browser, "a")
+    wait(browser, lambda: "1 answer that stood in it is gone" in shown(browser, "lost"))
+    press(browser, "a")
+    wait(browser, lambda: not browser.find_element(By.ID, "lost").is_displayed())
+    assert len(lines(place)) == 2
+
+
 def test_a_killed_server_loses_nothing_and_goes_on_where_it_was(
     browser: WebDriver, served: tuple[Place, str, "subprocess.Popen[str]"]
 ) -> None:

@@ -1,22 +1,21 @@
-"""Appends people's decisions to labels/<data>.csv so that a crash loses nothing and nothing is written twice.
+"""People's decisions in labels/<data>.csv. The file is the only state: what is decided is read from it, every time.
 
-The file is the only state: what is decided is read from it, every time.
+Every write puts a finished copy in the file's place, so a crash leaves the file before or the file after, and a torn line
+is never ours: it is a person's, and stays or is refused by its number.
 """
 
 import csv
-import errno
 import fcntl
 import io
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
 
 from facemask.cleaning.corrections import COLUMNS, parse_corrections, read_corrections
 from facemask.errors import UserError
-from facemask.files import replacing
 
 Line = tuple[str, str, str, str, str, str]  # corrections.COLUMNS
 
@@ -27,7 +26,6 @@ class DecisionFile:
     def __init__(self, path: str | Path) -> None:
         """Raises UserError if the file is missing or holds a bad line."""
         self.path = Path(path)
-        self._mend()
         self.read()
 
     def read(self) -> pd.DataFrame:
@@ -39,72 +37,72 @@ class DecisionFile:
 
         Raises UserError, having written nothing, where they contradict or repeat what the file holds.
         """
-        with self._locked():
-            old = self.path.read_bytes()
-            self._check_form(old)
-            new = (b"" if old.endswith(b"\n") else b"\n") + as_text(lines).encode()
-            parse_corrections((old + new).decode("utf-8-sig"), self.path)
-            self._write_end(new, len(old))
+        with self._changing() as content:
+            content += (b"" if content.endswith(b"\n") else b"\n") + as_text(lines).encode()
+            parse_corrections(content.decode("utf-8-sig"), self.path)
 
     def remove(self, lines: Sequence[Line]) -> None:
         """Take these lines out again; every other line stays byte for byte. Raises UserError if one is not there."""
-        with self._locked():
-            kept = self.path.read_bytes().decode().splitlines(keepends=True)
-            for text in as_text(lines).splitlines():
-                places = [place for place, line in enumerate(kept) if line.rstrip("\r\n") == text]
+        with self._changing() as content:
+            kept = content.splitlines(keepends=True)
+            for text in map(str.encode, as_text(lines).splitlines()):
+                places = [place for place, line in enumerate(kept) if line.rstrip(b"\r\n") == text]
                 if not places:
-                    raise UserError(f"{self.path}: the line {text!r} is gone; somebody has edited the file meanwhile")
+                    raise UserError(
+                        f"{self.path}: the line {text.decode()!r} is gone; somebody edited the file meanwhile"
+                    )
                 del kept[places[-1]]
-            self._replace("".join(kept).encode())
+            content[:] = b"".join(kept)
 
-    def _check_form(self, content: bytes) -> None:
-        """Raises UserError where a line of ours would not be read as it is meant: another separator, order or encoding."""
-        header = content.decode("utf-8", errors="replace").lstrip("\ufeff").splitlines()[:1]
-        is_utf8 = "\ufffd" not in content.decode("utf-8", errors="replace")
-        if not is_utf8 or [name.strip().lower() for name in ",".join(header).split(",")] != list(COLUMNS):
-            raise UserError(
-                f"{self.path}: save it as UTF-8 with commas and the header {','.join(COLUMNS)}, and decide again"
-            )
+    @contextmanager
+    def _changing(self) -> Iterator[bytearray]:
+        """Yields the content, to be changed in place; it stands in the file if the block ends well, and all at once.
 
-    def _write_end(self, new: bytes, size: int) -> None:
-        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+        Raises UserError where the disk refuses, or the file holds a bad line.
+        """
         try:
-            if os.write(handle, new) < len(new):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(handle)
+            with self._locked() as target, target.open("r+b") as file:  # r+: a file that is protected stays as it is
+                before, content = os.fstat(file.fileno()), bytearray(file.read())
+                self._check(bytes(content))
+                yield content
+                self._replace(target, bytes(content), before)
         except OSError as error:
-            os.ftruncate(handle, size)  # no torn line stays
             raise UserError(
                 f"{self.path}: {error.strerror}; nothing was written, mend that and decide again"
             ) from error
-        finally:
-            os.close(handle)
 
-    def _replace(self, content: bytes) -> None:
-        with replacing(self.path) as temporary:
+    def _check(self, content: bytes) -> None:
+        """Raises UserError for a bad line that an editor left, and where a line of ours would not be read as it is meant."""
+        self.read()
+        text = content.decode("utf-8-sig", errors="replace")
+        if "\ufffd" in text or text.partition("\n")[0].strip().lower() != ",".join(COLUMNS):
+            raise UserError(f"{self.path}: save it as UTF-8 text with the header {','.join(COLUMNS)}, and decide again")
+
+    def _replace(self, target: Path, content: bytes, before: os.stat_result) -> None:
+        temporary = target.with_name(f".{target.name}.tmp")  # one name, under the lock: a crash leaves one at most
+        try:
             with temporary.open("wb") as file:
                 file.write(content)
+                os.fchmod(file.fileno(), before.st_mode)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, self.path.stat().st_mode)
-
-    def _mend(self) -> None:
-        """Cut off a last line that a crash tore in the middle of writing: nobody was told that it was kept."""
-        if not self.path.is_file():
-            return
-        with self._locked():
-            whole, _, last = self.path.read_bytes().rpartition(b"\n")
-            fields = next(csv.reader([last.decode(errors="replace")]), [])
-            if whole and last and len(fields) < len(COLUMNS):
-                self._replace(whole + b"\n")
+            now = target.stat()
+            if (now.st_ino, now.st_size, now.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns):
+                raise UserError(f"{self.path}: saved by another program this moment; nothing was written, decide again")
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        # The folder, not the file: an undo puts a new file in the old one's place.
-        folder = os.open(self.path.parent, os.O_RDONLY)
+    def _locked(self) -> Iterator[Path]:
+        """Yields the file itself, behind any link. The folder is locked: the file is another one after every write."""
+        target = self.path.resolve()
+        folder = os.open(target.parent, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
+            yield target
+            with suppress(OSError):  # the new name on the disk; some network folders refuse this
+                os.fsync(folder)
         finally:
             os.close(folder)
 

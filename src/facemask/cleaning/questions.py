@@ -53,6 +53,10 @@ class Answer:
     by: str
     lines: tuple[Line, ...]
 
+    def told(self) -> dict[str, str]:
+        """What the page shows."""
+        return {"answer": self.answer, "value": self.value, "by": self.by}
+
 
 def questions(suspects: pd.DataFrame) -> list[Question]:
     """One question a suspect, an exchanged pair as one, in the order of the suspects (as of ranking.find_suspects)."""

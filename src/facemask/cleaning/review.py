@@ -2,13 +2,13 @@
 
 import hmac
 import secrets
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import simplejpeg
 from flask import Flask, Response, abort, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from facemask.cleaning.corrections import WORDS
@@ -40,6 +40,9 @@ class Review:
         self.questions = questions(suspects)
         self.store, self.file, self.by = store, file, by
         self.session: list[int] = []  # places answered since the page was started, for undo
+        self.seen: dict[
+            int, Answer
+        ] = {}  # what the file held; an answer that leaves it by another way than undo is told
         train = photos.reset_index(drop=True).query("split == 'train'")
         rows_of = train.sort_values("file").groupby("person").groups
         first = train.drop_duplicates("person")
@@ -51,6 +54,7 @@ class Review:
     def state(self) -> dict[str, Any]:
         """All that the page shows, answers read from the file."""
         given = answers(self.questions, self.file.read())
+        self.seen |= given
         listed = [self._told(place, question, given.get(place)) for place, question in enumerate(self.questions)]
         return {"questions": listed, "by": self.by, "file": str(self.file.path), "words": WORDS}
 
@@ -59,8 +63,10 @@ class Review:
         question = self.questions[place]
         if place in answers(self.questions, self.file.read()):
             return False
-        self.file.append(question.lines(answer, value, self.by))
+        lines = question.lines(answer, value, self.by)
+        self.file.append(lines)
         self.session.append(place)
+        self.seen[place] = Answer(answer, ", ".join(line[3] for line in lines), self.by, tuple(lines))
         return True
 
     def undo(self, place: int | None) -> int:
@@ -74,6 +80,7 @@ class Review:
         if given[place].by != self.by:
             raise UserError(f"this answer is {given[place].by}'s; edit {self.file.path} to change it")
         self.file.remove(given[place].lines)
+        self.seen.pop(place, None)
         self.session = [one for one in self.session if one != place]
         return place
 
@@ -94,13 +101,50 @@ class Review:
                 {"row": int(row), "file": file, "about": file in about, "belief": question.photos.get(file)}
                 for file, row in files.items()
             ],
-            "answer": answer and {"answer": answer.answer, "value": answer.value, "by": answer.by},
+            "answer": answer and answer.told(),
+            "lost": None if answer or place not in self.seen else self.seen[place].told(),
         }
 
 
 def make_app(review: Review, token: str) -> Flask:
     """The page's application; every request but for its style and script must carry the token."""
     app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = 4096  # bytes of an answer
+    _guard(app, token)
+
+    @app.get("/")
+    def page() -> str:
+        return render_template("review.html")
+
+    @app.get("/state")
+    def state() -> Response:
+        return jsonify(review.state())
+
+    @app.get("/photo/<row>.jpg")
+    def photo(row: str) -> Response:
+        if not (row.isdecimal() and len(row) < 10 and int(row) < len(review.store)):
+            abort(404)
+        encoded = simplejpeg.encode_jpeg(review.store[int(row)], quality=QUALITY)
+        return Response(encoded, mimetype="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+    @app.post("/answer")
+    def answer() -> Response:
+        asked = _asked()
+        place = _place(asked, review)
+        written = review.answer(place, str(asked.get("answer")), str(asked.get("value", "")))
+        return jsonify(written=written, state=review.state())
+
+    @app.post("/undo")
+    def undo() -> Response:
+        asked = _asked()
+        place = review.undo(None if asked.get("place") is None else _place(asked, review))
+        return jsonify(place=place, state=review.state())
+
+    return app
+
+
+def _guard(app: Flask, token: str) -> None:
+    """Who may ask, and how faults are told: one sentence as JSON."""
 
     @app.before_request
     def refuse_strangers() -> None:
@@ -108,8 +152,8 @@ def make_app(review: Review, token: str) -> Flask:
         if request.host.rpartition(":")[0] not in (HOST, "localhost"):
             abort(403)
         given = request.headers.get("X-Review-Token") if request.method == "POST" else request.args.get("token")
-        if request.endpoint != "static" and not hmac.compare_digest(given or "", token):
-            abort(403)
+        if request.endpoint != "static" and not hmac.compare_digest((given or "").encode(), token.encode()):
+            abort(403, "the token is missing or old; open the address that `make review` printed")
 
     @app.after_request
     def close_doors(response: Response) -> Response:
@@ -121,35 +165,13 @@ def make_app(review: Review, token: str) -> Flask:
     def tell(error: UserError) -> tuple[Response, int]:
         return jsonify(error=str(error)), 409
 
-    @app.get("/")
-    def page() -> str:
-        return render_template("review.html")
+    @app.errorhandler(OSError)
+    def tell_of_the_disk(error: OSError) -> tuple[Response, int]:
+        return jsonify(error=f"{error.filename}: {error.strerror}; mend that and reload the page"), 409
 
-    @app.get("/state")
-    def state() -> Response:
-        return jsonify(review.state())
-
-    @app.get("/photo/<int:row>.jpg")
-    def photo(row: int) -> Response:
-        if row >= len(review.store):
-            abort(404)
-        encoded = simplejpeg.encode_jpeg(review.store[row], quality=QUALITY)
-        return Response(encoded, mimetype="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
-
-    @app.post("/answer")
-    def answer() -> Response:
-        asked: Mapping[str, Any] = request.get_json()
-        place = _place(asked, review)
-        written = review.answer(place, str(asked.get("answer")), str(asked.get("value", "")))
-        return jsonify(written=written, state=review.state())
-
-    @app.post("/undo")
-    def undo() -> Response:
-        asked: Mapping[str, Any] = request.get_json()
-        place = review.undo(None if asked.get("place") is None else _place(asked, review))
-        return jsonify(place=place, state=review.state())
-
-    return app
+    @app.errorhandler(HTTPException)
+    def tell_of_the_request(error: HTTPException) -> tuple[Response, int]:
+        return jsonify(error=error.description), error.code or 500
 
 
 def start(review: Review, port: int) -> tuple[BaseWSGIServer, str]:
@@ -164,8 +186,8 @@ def start(review: Review, port: int) -> tuple[BaseWSGIServer, str]:
 
 def load_review(photos: Path, pixels: Path, suspects: pd.DataFrame, corrections: Path, by: str) -> Review:
     """Raises UserError for a missing table, a bad line in the corrections, or an empty name."""
-    if not by.strip() or "\n" in by:
-        raise UserError("--by is empty; give the name that stands beside your decisions")
+    if not by.strip() or not by.isprintable():
+        raise UserError("--by is empty or not text; give the name that stands beside your decisions")
     table = pd.read_parquet(photos)
     return Review(suspects, table, Store(pixels, table), DecisionFile(corrections), by.strip())
 
@@ -176,8 +198,19 @@ def _known(gender: Any, age: Any) -> str:
     return ", ".join([*words, f"{age} years"] if not pd.isna(age) else words)
 
 
-def _place(asked: Mapping[str, Any], review: Review) -> int:
-    place = asked.get("place")
-    if not isinstance(place, int) or not 0 <= place < len(review.questions):
+def _asked() -> dict[str, Any]:
+    """The request's JSON object; anything else is 400."""
+    try:
+        asked = request.get_json()
+    except RecursionError:
         abort(400)
+    if not isinstance(asked, dict):
+        abort(400, "an answer is a JSON object")
+    return asked
+
+
+def _place(asked: dict[str, Any], review: Review) -> int:
+    place = asked.get("place")
+    if type(place) is not int or not 0 <= place < len(review.questions):  # true is an int, and no place
+        abort(400, f"place must be a number below {len(review.questions)}")
     return place

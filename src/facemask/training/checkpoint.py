@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -15,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from facemask.files import locked, replacing, sync
+from facemask.files import locked, replacing, sync, write_json
 from facemask.nets.weights import save_tensors
 from facemask.training.devices import is_main_process
 
@@ -153,3 +154,24 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tens
         shaped = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
         values.setdefault(int(index), {})[name] = shaped
     optimizer.load_state_dict(optimizer.state_dict() | {"state": values})
+
+
+def write_times(folder: Path, started: float) -> None:
+    """When the fit that wrote folder/history.csv started (seconds since 1970) and that it ends now, for read_times().
+
+    Beside the checkpoints: as a DVC output two equal fits would differ.
+    """
+    write_json([started, time.time()], _times(folder))
+
+
+def read_times(folder: Path) -> tuple[float, float]:
+    """Start and end of a fit; of one that did not run here (DVC's run cache, a pull) the time when it came, twice."""
+    if _times(folder).exists():
+        started, ended = json.loads(_times(folder).read_text())
+        return started, ended
+    return ((folder / "history.csv").stat().st_mtime,) * 2
+
+
+def _times(folder: Path) -> Path:
+    name = f"{fingerprint(folder / 'history.csv')}.json"
+    return Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / "times" / name

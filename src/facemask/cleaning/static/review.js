@@ -16,9 +16,10 @@ async function ask(path, body) {
   return told;
 }
 
-const listed = () => state.questions.filter((one) => filter === "all" || one.attribute === filter);
+const of = (name) => state.questions.filter((one) => name === "all" || (name === "lost" ? one.lost : one.attribute === name));
+const listed = () => of(filter);
 const open = () => listed().filter((one) => !one.answer);
-const filters = () => ["all", ...["gender", "age", "swap", "mask"].filter((name) => state.questions.some((one) => one.attribute === name))];
+const filters = () => ["all", ...["gender", "age", "swap", "mask", "lost"].filter((name) => of(name).length)];
 
 function nextOpen(after) {
   const waiting = open();
@@ -69,6 +70,8 @@ function drawPhoto(photo) {
   return figure;
 }
 
+const says = (answer) => `${SAYS[answer.answer]}${answer.answer === "other" ? ` ${answer.value}` : ""} · ${answer.by}`;
+
 function drawQuestion(question) {
   const pair = question.attribute === "swap";
   byId("claim").replaceChildren(
@@ -76,7 +79,7 @@ function drawQuestion(question) {
     text("small", ", the models say "), text("span", words(question, question.proposed), "proposed"));
   const answer = question.answer;
   byId("badge").className = answer ? answer.answer : "";
-  byId("badge").textContent = answer ? `${SAYS[answer.answer]}${answer.answer === "other" ? ` ${answer.value}` : ""} · ${answer.by}` : "";
+  byId("badge").textContent = answer ? says(answer) : question.lost ? `was ${says(question.lost)}, gone from the file` : "";
   byId("evidence").textContent = `wrong: ${percent(question.probability)} · ${question.votes} of ${question.judgements} judgements against · `
     + `${question.person} · written ${question.known}`;
   for (const [name, about] of [["large", true], ["small", false]])
@@ -96,13 +99,21 @@ function drawOther(question) {
   byId("other-field").replaceChildren(field);
 }
 
+function drawLost() {
+  const lost = of("lost").length;
+  if (filter === "lost" && !lost) { filter = "all"; place = nextOpen(place); }
+  byId("lost").hidden = !lost;
+  byId("lost").textContent = `Another program wrote ${state.file}: ${lost} answer${lost === 1 ? " that stood in it is" : "s that stood in it are"} `
+    + "gone, and open again. Reload the file in your editor before you save it once more, then answer again what \"lost\" lists.";
+}
+
 function draw() {
+  drawLost();
   const own = listed(), answered = own.length - open().length;
   byId("bar").style.width = own.length ? `${(100 * answered) / own.length}%` : "0";
   byId("count").textContent = `${answered} of ${own.length} decided`;
   byId("filters").replaceChildren(...filters().map((name) => {
-    const size = name === "all" ? state.questions.length : state.questions.filter((one) => one.attribute === name).length;
-    const chip = text("button", `${name === "swap" ? "exchanged" : name} ${size}`);
+    const chip = text("button", `${name === "swap" ? "exchanged" : name} ${of(name).length}`);
     chip.setAttribute("aria-pressed", name === filter);
     chip.onclick = () => choose(name);
     return chip;
@@ -129,6 +140,10 @@ function say(message, note) {
   byId("message").hidden = !message;
   byId("message").className = note ? "note" : "";
   byId("message").textContent = message || "";
+}
+
+function tell(error) {
+  say(error instanceof TypeError ? "The server does not answer; nothing was written. Start make review again." : error.message);
 }
 
 function choose(name) {
@@ -165,8 +180,21 @@ async function act(what, value) {
     else if (what === "edit") byId("value").focus();
     else await decide(what, value);
     if (what !== "edit") draw();
-  } catch (error) { say(error instanceof TypeError ? "The server does not answer; nothing was written. Start make review again." : error.message); }
+  } catch (error) { tell(error); }
   finally { busy = false; }
+}
+
+// Back from an editor: what it did to the file is shown before the next answer.
+async function refresh() {
+  if (busy) return;
+  try {
+    const told = await ask("/state");
+    if (busy || JSON.stringify(told) === JSON.stringify(state)) return; // drawing would empty a half-typed field
+    state = told;
+    if (place === null) place = nextOpen(null);
+    say("");
+    draw();
+  } catch (error) { tell(error); }
 }
 
 document.addEventListener("keydown", (event) => {
@@ -179,4 +207,5 @@ document.addEventListener("keydown", (event) => {
   act(KEYS[event.key]);
 });
 document.querySelectorAll("footer button").forEach((button) => { button.onclick = () => { button.blur(); act(button.dataset.do); }; });
+window.addEventListener("focus", refresh);
 ask("/state").then((told) => { state = told; place = nextOpen(null); draw(); }).catch((error) => say(error.message));

@@ -36,7 +36,7 @@ def main() -> None:
     photos = read_table(arguments.photos)
     rows, maps = looks(arguments, photos)
     outside = judged_outside(arguments, photos)
-    with replacing(arguments.out) as folder:
+    with replacing(arguments.out, "outside.csv") as folder:
         folder.mkdir()
         np.save(folder / "maps.npy", maps)
         write_csv(rows, folder / "maps.csv")

@@ -110,7 +110,7 @@ def test_only_regular_files_are_opened_whatever_leads_to_them(places):
     (places / "device").symlink_to("/dev/zero")
     started = time.monotonic()
     for name in ("pipe", "device", "results"):
-        with pytest.raises(OSError, match="not a regular file|Is a directory"):
+        with pytest.raises(OSError, match=r"not a regular file"):
             open_regular(places / name)
     assert time.monotonic() - started < 1
     with open_regular(places / "link.csv") as file:

@@ -2,7 +2,7 @@ import os
 import zipfile
 
 import pytest
-from photo_trees import write, zipped
+from photo_trees import encoded, pixels, write, zipped
 
 from facemask.errors import UserError
 from facemask.sources.tree import Broken, Entry, open_tree, read, read_ahead, stamp
@@ -184,3 +184,18 @@ def test_reading_ahead_asks_for_the_bytes_of_a_file_or_member_and_leaves_faults_
     os.mkfifo(tmp_path / "endless.jpg")
     for name in ("endless.jpg", "gone.jpg"):  # an opened pipe would wait for its writer for ever
         read_ahead(Entry(str(tmp_path / name)))
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_photo_is_told_by_its_bytes_where_its_ending_does_not_tell(tmp_path, compression):
+    kinds = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")
+    photos = {f"{kind} {ending}": encoded(pixels(1), kind) for kind in kinds for ending in ("none", "a.dat", "a.bak")}
+    photos["heic"] = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+    endings = ("JPG", "jpeg", "jpe", "jfif", "mpo", "png", "webp", "bmp", "gif", "tif", "tiff", "avif", "heic", "heif")
+    named = {f"a.{ending}": b"" for ending in endings}
+    others = {"a.csv": photos["PNG none"], "film": b"\0\0\0\x18ftypisom", "words": b"BM is a car", "empty": b""}
+    write(tmp_path / "folder", photos | named | others)
+    zipped(tmp_path / "t.zip", photos | named | others, compression)
+    for tree in (opened(tmp_path / "folder"), opened(tmp_path / "t.zip")):
+        assert set(tree.images()) == {*photos, *named}
+        assert set(tree.others()) == set(others)

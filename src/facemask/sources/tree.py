@@ -6,6 +6,7 @@ listed with its reason.
 """
 
 import os
+import re
 import stat
 import zipfile
 import zlib
@@ -16,7 +17,16 @@ from pathlib import Path, PurePosixPath
 
 from facemask.errors import UserError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
+PHOTO_NAME = re.compile(r".*\.(jpe?g|jpe|jfif|mpo|png|webp|bmp|gif|tiff?|avif|hei[cf])", re.DOTALL | re.IGNORECASE)
+# Endings that are not worth a look inside.
+OTHER_NAME = re.compile(r".*\.([ct]sv|txt|json|xml|md|html?|pdf|zip|py|np[yz]|mp4|mov)", re.DOTALL | re.IGNORECASE)
+HEAD = 32  # bytes that tell what a file is
+# How photos begin: JPEG (JFIF, MPO), PNG, GIF, TIFF, BMP (its four reserved bytes are 0), WebP, AVIF and HEIC.
+PHOTO_HEAD = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|II\*\0|MM\0\*|II\+\0|MM\0\+|BM.{4}\0{4}|RIFF.{4}WEBP"
+    rb"|.{4}ftyp(?:avi[fs]|hei[cxms]|hev[cxms]|mif1|msf1)",
+    re.DOTALL,
+)
 JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
 LARGEST_FILE = 512 * 2**20  # bytes: no photo is larger, and a zip member that unpacks to more is a bomb
 LOCAL_HEADER = 30  # bytes of a zip member's own header before its name
@@ -72,15 +82,39 @@ class Tree:
         return min(hits, key=lambda path: (path.count("/"), path)).removesuffix(ending) if hits else None
 
     def images(self, prefix: str = "") -> list[str]:
-        return [path for path in self.entries if path.startswith(prefix) and is_image_name(path)]
+        return [path for path, entry in self.entries.items() if path.startswith(prefix) and is_photo(entry, path)]
 
     def others(self) -> list[str]:
-        """What is no photo by its name."""
-        return [path for path in self.entries if not is_image_name(path)]
+        """What is no photo by its ending or its first bytes."""
+        return [path for path, entry in self.entries.items() if not is_photo(entry, path)]
 
 
 def is_image_name(path: str) -> bool:
-    return path.lower().endswith(IMAGE_SUFFIXES)
+    return PHOTO_NAME.fullmatch(path) is not None
+
+
+def is_photo(entry: Entry, path: str) -> bool:
+    """Whether a file is one to decode: by its ending where that is a known one, by its first bytes otherwise."""
+    return is_image_name(path) or (not OTHER_NAME.fullmatch(path) and begins_as_photo(entry))
+
+
+def begins_as_photo(entry: Entry) -> bool:
+    """By the first bytes alone; False too for a file that cannot be read."""
+    with suppress(Broken, OSError):
+        return PHOTO_HEAD.match(_head(entry)) is not None
+    return False
+
+
+def _head(entry: Entry) -> bytes:
+    """At most HEAD bytes from the beginning of a file of a tree. Raises Broken or OSError."""
+    if entry.member is None:
+        with open(entry.container, "rb") as file:
+            return file.read(HEAD)
+    member = entry.member
+    if member.is_encrypted or member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return b""
+    data = _packed_bytes(entry.container, member, 4 * HEAD)
+    return _inflate(data, HEAD) if member.method == zipfile.ZIP_DEFLATED else data
 
 
 def open_tree(path: str | Path, key: str) -> Tree:
@@ -275,7 +309,8 @@ def _read_member(container: str, member: Member) -> bytes:
     return data
 
 
-def _packed_bytes(container: str, member: Member) -> bytes:
+def _packed_bytes(container: str, member: Member, most: int = LARGEST_FILE) -> bytes:
+    """The first `most` bytes of a member as they lie in the zip."""
     with open(container, "rb") as file:
         file.seek(member.offset)
         header = file.read(LOCAL_HEADER)
@@ -285,7 +320,7 @@ def _packed_bytes(container: str, member: Member) -> bytes:
         if file.read(name) != member.name:
             raise Broken("broken inside the zip: another file stands where the list says")
         file.seek(extra, os.SEEK_CUR)
-        return file.read(member.packed)
+        return file.read(min(member.packed, most))
 
 
 def _inflate(data: bytes, size: int) -> bytes:

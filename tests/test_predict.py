@@ -1,3 +1,4 @@
+import importlib.util
 import io
 import os
 import re
@@ -83,7 +84,8 @@ def test_every_file_is_answered_or_refused_or_passed_over(answered, tree, tmp_pa
     reasons = refused.set_index("file")["reason"]
     assert reasons["pipe.jpg"] == "not a regular file"
     assert "zip" in reasons["more.zip"]
-    assert reasons["caf\\xe9.jpg"] == "its name is not valid UTF-8"
+    assert "not valid UTF-8" in reasons.filter(like="caf").item()
+    assert "pip install pillow-heif" in reasons["g.heic"] or importlib.util.find_spec("pillow_heif")
     told = [int(number) for number in re.findall(r"(\d+) (?:photos|files|of)", capsys.readouterr().out)]
     assert told == [len(table), len(refused), len(SYSTEM), len(files)]
 

@@ -18,7 +18,7 @@ from facemask.sources.tree import Broken
 COLUMN = "image"
 MOST_PHOTOS = 32  # a request
 LARGEST_PHOTO = 20 * 2**20  # bytes of the file
-MOST_PIXELS = 50_000_000  # of one photo: decoding it takes at most about 0.4 GB
+MOST_PIXELS = 50_000_000  # of one photo: of a WebP or AVIF 0.4 of it; decoding takes at most about 0.4 GB
 SHAPES = '{"instances": [{"image": "<base64>"}]} or {"dataframe_split": {"columns": ["image"], "data": [["<base64>"]]}}'
 
 

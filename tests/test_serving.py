@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,10 +15,11 @@ from stacking_world import member_table, photo_table, truth_of
 from facemask.ensemble.choice import fit_ensemble
 from facemask.ensemble.evidence import gather
 from facemask.errors import UserError
+from facemask.files import write_text
 from facemask.labels import CLASSES
 from facemask.photos.decode import decode
 from facemask.photos.store import JPEGS, PIXELS
-from facemask.serving.bundle import Stored, columns, open_bundle
+from facemask.serving.bundle import Stored, columns, open_bundle, write_bundle
 from facemask.serving.final import FinalEnsemble
 from facemask.serving.requests import MOST_PHOTOS, Refused, images_of, photos_of
 
@@ -51,6 +55,57 @@ def test_a_bundle_that_is_missing_or_of_another_format_is_one_sentence(tmp_path)
     (tmp_path / "bundle.json").write_text('{"format": 0}')
     with pytest.raises(UserError, match="format 0"):
         open_bundle(tmp_path)
+
+
+DAMAGE = {
+    "a flipped bit": ("weights/nfnet/0.safetensors", lambda data: data[:-1] + bytes([data[-1] ^ 1]), "does not fit"),
+    "a truncated file": ("evidence/nfnet.parquet", lambda data: data[:-9], "does not fit"),
+    "a missing fold": ("weights/beit_age/1.safetensors", None, "cannot be read"),
+    "broken JSON": ("bundle.json", lambda data: data[:200], "is not what the export writes"),
+    "JSON of another shape": ("bundle.json", lambda data: b"[]", "is not what the export writes"),
+    "JSON that lacks a key": ("bundle.json", lambda data: b'{"format": 1}', "is not what the export writes"),
+    "an edited size": ("bundle.json", lambda data: data.replace(b'"short_side": 64', b'"short_side": 65'), "edited"),
+    "edited folds": ("bundle.json", lambda data: re.sub(rb'"folds": \[[^]]*\]', b'"folds": [0]', data), "edited"),
+    "an unknown stacker": (
+        "bundle.json",
+        lambda data: re.sub(rb',\s*"digest": "\w+"', b"", data).replace(b'"name": "forest', b'"name": "oracle'),
+        "names the stacker 'oracle'",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_bundle_that_is_not_as_it_was_written_is_one_sentence(bundle, tmp_path, damage):
+    name, change, reason = DAMAGE[damage]
+    copy = shutil.copytree(bundle.folder, tmp_path / "copy")
+    data = (copy / name).read_bytes()
+    (copy / name).unlink()
+    if change:
+        assert change(data) != data
+        (copy / name).write_bytes(change(data))
+    with pytest.raises(UserError, match=reason):
+        open_bundle(copy)
+
+
+def test_weights_of_two_folds_exchanged_are_seen_and_no_pipe_is_waited_for(bundle, tmp_path):
+    copy = shutil.copytree(bundle.folder, tmp_path / "copy")
+    first, second = (copy / "weights/nfnet" / f"{fold}.safetensors" for fold in (0, 1))
+    first.rename(tmp_path / "first")
+    second.rename(first)
+    (tmp_path / "first").rename(second)
+    with pytest.raises(UserError, match="another bundle's"):
+        open_bundle(copy)
+    first.unlink()
+    os.mkfifo(first)
+    with pytest.raises(UserError, match="not a regular file"):
+        open_bundle(copy)
+
+
+def test_a_bundle_replaces_no_folder_of_anything_else(bundle, tmp_path):
+    write_text("precious", tmp_path / "model/thesis.txt")
+    with pytest.raises(UserError, match=r"no bundle.json in it"):
+        write_bundle(replace(bundle, folder=tmp_path / "model"), {}, {}, pd.DataFrame())
+    assert (tmp_path / "model/thesis.txt").read_text() == "precious"
 
 
 def test_answers_agree_with_themselves_and_do_not_depend_on_the_company(bundle):

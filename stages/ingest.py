@@ -60,6 +60,13 @@ def report(source: str, photos: dict[str, Any], listing: Listing) -> None:
     names = ("photos", "quarantined", "duplicates", "masks_drawn", "faces_without_landmarks")
     figures = ", ".join(f"{photos[name]} {name}" for name in names)
     print(f"{source}: {figures}")
+    quarantined = photos["quarantined"] - listing.missing
+    print(
+        f"  {listing.files} files = {photos['photos']} used + {quarantined} quarantined + {photos['passed_over']} passed over"
+        + (f"; {listing.missing} more are listed and not there" if listing.missing else "")
+    )
+    for reason, paths in listing.passed.items():
+        print(f"  passed over: {len(paths)} {reason}, such as {paths[0]!r}")
     for note in listing.notes:
         print(f"  {note}")
 
@@ -75,15 +82,13 @@ def main() -> None:
         if args.source == "competition":
             raise UserError("data.root is not given; set it to the folder or zip that holds train/ and eval/")
         write_empty(outputs)
-        write_json(counts(empty_table(), 0), args.metrics)
+        write_json(counts(empty_table(), 0) | Listing(empty_table(), {}).account(), args.metrics)
         print(f"{args.source}: 0 photos: source not given")
         return
     check_licence(args.source)
     section = params.section("ingest")
     tree = open_tree(args.tree, SOURCES[args.source][1])
     listing = list_photos(args.source, tree, section)
-    if tree.ignored:
-        listing.notes.append(f"{tree.ignored} files that operating systems leave (._*, Thumbs.db) are passed over")
     overlays = choose_overlays(listing.bare, section["masks"], params.section("seed"))
     if overlays:
         check_landmarks()
@@ -91,6 +96,7 @@ def main() -> None:
     checkpoints = Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / "ingest"
     table = ingest(listing, overlays, settings, outputs, checkpoints)
     photos = counts(table, len(listing.photos) + len(listing.refused) - len(table), overlays)
+    photos |= listing.account()
     write_json(photos | licence(args.source), args.metrics)
     report(args.source, photos, listing)
 

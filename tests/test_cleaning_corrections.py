@@ -1,5 +1,6 @@
 """Corrections: whatever a person may get wrong is refused with its line number; the rest does what it says."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from label_world import FILES, MASKS, corrections, photo_table
 
 from facemask.cleaning.corrections import apply_corrections, read_corrections
+from facemask.cleaning.decisions import DecisionFile
 from facemask.errors import UserError
 
 HEADER = "person,file,attribute,value,by,note\n"
@@ -36,7 +38,7 @@ def photos_of(*persons: str, gender: int = 1, age: int = 18) -> pd.DataFrame:
         ("p,,swap,male,me,\n", 2, "swap takes no value"),
         (",,gender,male,me,\n", 2, "person is empty"),
         ("p,,gender,male,me\n", 2, "5 fields"),
-        ("p,,gender,male,me,,\n", 2, "7 fields"),
+        ("p,,gender,male,me,,x\n", 2, "7 fields"),
         ("p,,gender,male,me,\n\nq,,gender,male,me,\np,,gender,male,you,\n", 5, "stands twice, as in line 2"),
         ("p,,gender,male,me,\np,,gender,female,me,\n", 3, "contradicts line 2"),
         ("p,,swap,,me,\np,normal.png,mask,wear,me,\n", 3, "contradicts line 2"),
@@ -53,7 +55,7 @@ def test_bad_lines_are_refused_with_their_number(tmp_path: Path, lines: str, lin
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("text", ["", "person,file\n", "Person,file,attribute,value,by,note\n"])
+@pytest.mark.parametrize("text", ["", "person,file\n", "who,file,attribute,value,by,note\n"])
 def test_another_header_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "labels.csv").write_text(text)
     with pytest.raises(UserError, match="line 1: the header must be person,file"):
@@ -73,6 +75,39 @@ def test_what_spreadsheets_do_to_a_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
     read = read_corrections(tmp_path / "labels.csv")
     assert read.loc[0, ["by", "note", "line"]].tolist() == ["Lee, Jörg", 'said "sure"', 2]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp949"])
+def test_what_is_beyond_doubt_is_read_as_it_is_meant(tmp_path: Path, encoding: str) -> None:
+    person = "000001_김하나"
+    lines = f" {person}/ ;;AGE;45.0;me;\n;;;;;\n{person};./mask1.jpg;mask; Wear;me;\n" * 2
+    text = "Person;FILE; attribute;value;by;note;\n" + unicodedata.normalize(
+        "NFC" if encoding == "cp949" else "NFD", lines
+    )
+    (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
+    read = read_corrections(tmp_path / "labels.csv")
+    assert read[["person", "file", "attribute", "value", "line"]].values.tolist() == [
+        [person, "", "age", "45", 2],
+        [person, "mask1.jpg", "mask", "wear", 4],
+    ]
+
+
+def test_all_bad_lines_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text(HEADER + "p,,gender,blue,me,\nq,,age,45.5,me,\nr,,gender,male,me\n")
+    with pytest.raises(UserError, match=r"line 2: .*'blue'.*; line 3: .*'45\.5'.*; line 4: 5 fields"):
+        read_corrections(tmp_path / "labels.csv")
+
+
+@pytest.mark.parametrize(
+    "text", [HEADER.replace(",", ";"), "file,person,attribute,value,by,note\n", HEADER + "김,,swap,,me,\n"]
+)
+def test_nothing_is_appended_to_a_file_that_would_not_read_it_as_meant(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_bytes(text.encode("cp949"))
+    file = DecisionFile(path)
+    with pytest.raises(UserError, match="save it as UTF-8 with commas and the header person,file"):
+        file.append([("p", "", "gender", "male", "me", "")])
+    assert path.read_bytes() == text.encode("cp949")
 
 
 def test_a_person_may_have_several_attributes_and_photos(tmp_path: Path) -> None:

@@ -163,11 +163,13 @@ def test_what_lists_and_folders_of_the_competition_get_wrong_is_told(tmp_path):
     assert pd.read_csv(outputs.quarantine).set_index("file")["reason"].to_dict() == {
         f"{first}/mask9.jpg": "not one of mask1..mask5, incorrect_mask, normal as jpg, jpeg or png",
         "eval/images/../../secret.jpg": "the path in eval/info.csv leads out of the tree",
-        f"eval/images/{image_id('gone')}": "missing: eval/info.csv lists it",
+        f"eval/images/{image_id('gone')}": "missing: eval/info.csv lists it in line 5",
     }
     assert listing.notes == [
         f"{second[13:]} has 8 photos, not 7; all are used",
         f"{third[13:]} has 6 photos, not 7; all are used",
-        "1 files of eval/images/ stand in no line of eval/info.csv and are not used, such as"
-        " 'eval/images/unlisted.jpg'",
     ]
+    strangers = "files of eval/images/ that stand in no line of eval/info.csv"
+    assert listing.passed[strangers] == ["eval/images/unlisted.jpg"]
+    quarantined, passed = len(pd.read_csv(outputs.quarantine)) - listing.missing, sum(map(len, listing.passed.values()))
+    assert len(table) + quarantined + passed == len(files) == listing.files

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from photo_trees import all_age_faces, competition, medical_masks, write
+from photo_trees import all_age_faces, competition, jpeg, medical_masks, write
 
 ROOT = Path(__file__).parents[1]
 SECTION = {
@@ -55,6 +55,19 @@ def test_each_source_gets_its_table_store_and_metrics(run, tmp_path):
         assert metrics["photos"] == photos == len(pd.read_parquet(tmp_path / f"data/{source}.parquet"))
         assert {"licence", "citation", "cleared_for_commercial_use"} <= metrics.keys()
     assert not (tmp_path / ".checkpoints/ingest").exists() or not any((tmp_path / ".checkpoints/ingest").iterdir())
+
+
+def test_every_file_is_accounted_for_in_the_metrics_and_on_the_screen(run, tmp_path):
+    files = {"a.jpg": jpeg(1), "c": jpeg(2), "b.jpg": b"broken", "._a.jpg": b"", "notes.md": "", "old.zip": b"PK"}
+    write(tmp_path / "raw", files | {"l.csv": "file\na.jpg\ngone.jpg\n"})
+    done = run("folders", "raw", most_broken=1.0)
+    assert done.returncode == 0, done.stderr
+    counts = json.loads((tmp_path / "metrics/folders.json").read_text())
+    assert [counts[name] for name in ("files", "photos", "quarantined", "missing", "passed_over")] == [7, 2, 2, 1, 4]
+    assert "7 files = 2 used + 1 quarantined + 4 passed over; 1 more are listed and not there" in done.stdout
+    for name in ("._a.jpg", "notes.md", "old.zip", "l.csv"):
+        assert f"passed over: 1 {'lists' if name == 'l.csv' else ''}" in done.stdout
+        assert f"such as {name!r}" in done.stdout
 
 
 def test_a_source_that_is_not_given_is_empty_and_says_so(run, tmp_path):

@@ -1,9 +1,11 @@
+import pandas as pd
 import pytest
 from photo_trees import STEMS, competition, jpeg, write, zipped
 
 from facemask.errors import UserError
 from facemask.sources.competition import list_photos
 from facemask.sources.tree import open_tree
+from facemask.submission import read_info
 
 FIRST = "000000_male_Asian_20"
 
@@ -38,7 +40,8 @@ def test_eval_follows_info_csv_and_knows_nothing(tmp_path):
     rows = listing.photos[listing.photos["split"] == "eval"]
     assert list(rows["file"]) == names
     assert rows[["person", "mask", "gender", "age"]].isna().all(axis=None)
-    assert any("1 files of eval/images/" in note for note in listing.notes)
+    strangers = "files of eval/images/ that stand in no line of eval/info.csv"
+    assert listing.passed[strangers] == ["eval/images/stranger.jpg"]
 
 
 def test_the_folder_is_the_person_and_other_endings_are_found(tmp_path):
@@ -94,13 +97,83 @@ def test_a_photo_that_info_csv_lists_and_is_not_there_is_told(tmp_path):
     files = competition(evals=3)
     gone = next(path for path in files if path.startswith("eval/images/"))
     del files[gone]
-    assert dict(listed(tmp_path, files).refused) == {gone: "missing: eval/info.csv lists it"}
+    assert dict(listed(tmp_path, files).refused) == {gone: "missing: eval/info.csv lists it in line 2"}
 
 
 def test_the_layout_may_begin_deeper(tmp_path):
     listing = listed(tmp_path, {f"input/data/{path}": content for path, content in competition().items()}, zip_it=True)
     assert len(listing.refused) == 0
     assert listing.photos["photo"].iloc[0].startswith("competition/train/images/")
+
+
+def test_a_root_with_two_trees_is_read_the_same_by_every_stage_or_refused(tmp_path):
+    files, old = competition(evals=3), competition(persons=1, evals=1)
+    nested = {f"a/{path}": content for path, content in files.items()} | {f"a/old/{path}": old[path] for path in old}
+    half = {"0/eval/info.csv": "ImageID,ans\nx.jpg,0\n", "0/train/images/p/mask1.jpg": b""}
+    listing = listed(tmp_path, nested | half)
+    assert read_info(tmp_path / "tree").tolist() == list(listing.photos.query("split == 'eval'")["file"])
+    assert len(listing.photos) == 31
+    assert set(listing.passed["outside of a/"]) == set(half)
+    write(tmp_path / "twice", nested | {f"b/{path}": content for path, content in old.items()})
+    for read_tree in (lambda root: list_photos(open_tree(root, "data.root")), read_info):
+        with pytest.raises(UserError, match=r"holds the competition twice, in a/ and b/; set data\.root"):
+            read_tree(tmp_path / "twice")
+
+
+def test_parts_on_a_data_disk_are_followed_and_a_link_deeper_is_named(tmp_path):
+    write(tmp_path / "disk", competition())
+    for name in ("train", "eval"):
+        (tmp_path / "linked").mkdir(exist_ok=True)
+        (tmp_path / "linked" / name).symlink_to(tmp_path / "disk" / name)
+    expected = list_photos(open_tree(tmp_path / "disk", "data.root")).photos
+    pd.testing.assert_frame_equal(list_photos(open_tree(tmp_path / "linked", "data.root")).photos, expected)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/c").symlink_to(tmp_path / "linked")
+    with pytest.raises(
+        UserError, match=r"has no train/train\.csv \(c/eval is a symbolic link that leads out of the tree\)"
+    ):
+        list_photos(open_tree(tmp_path / "deep", "data.root"))
+
+
+def test_every_bad_line_of_a_list_is_told_at_once(tmp_path):
+    files = competition(persons=30)
+    files["train/train.csv"] = files["train/train.csv"].replace(",male,", ",man,").replace("Asian,27,", "Asian,27.5,")
+    with pytest.raises(UserError) as caught:
+        listed(tmp_path, files)
+    assert f"line 2: the gender 'man' of '{FIRST}' is not known" in str(caught.value)
+    assert "line 3: the age '27.5' of" in str(caught.value)
+    assert str(caught.value).count("is not known") == 15 + 1
+
+
+@pytest.mark.parametrize("lines", [",\n", " , \n\n,,,\n"])
+def test_what_submit_would_refuse_ingest_refuses_and_empty_rows_are_neither(tmp_path, lines):
+    files = competition()
+    files["eval/info.csv"] += lines
+    files["train/train.csv"] += ",,,,\n,,,,\n"
+    assert len(listed(tmp_path, files).refused) == 0
+    assert len(read_info(tmp_path / "tree")) == 3
+    files["eval/info.csv"] += ",0\n"
+    with pytest.raises(UserError, match=r"info\.csv line [0-9]+: an empty ImageID"):
+        listed(tmp_path, files)
+
+
+def test_two_lines_that_mean_one_eval_photo_are_refused(tmp_path):
+    files = competition()
+    files["eval/info.csv"] += files["eval/info.csv"].splitlines()[1].replace(".jpg", ".JPG") + "\n"
+    with pytest.raises(UserError, match=r"line 5: '.*JPG' is the file of line 2"):
+        listed(tmp_path, files)
+
+
+def test_whole_stems_are_matched_and_photos_of_another_ending_are_told_by_their_bytes(tmp_path):
+    files = competition(persons=1)
+    for stem, ending in (("mask1", ".jfif"), ("normal", ""), ("mask2", ".webp")):
+        files[f"train/images/{FIRST}/{stem}{ending}"] = files.pop(f"train/images/{FIRST}/{stem}.jpg")
+    files[f"train/images/{FIRST}/my normal.jpg"] = jpeg(1)
+    listing = listed(tmp_path, files)
+    assert listing.photos.query("split == 'train'").set_index("file")["mask"].loc[
+        ["mask1.jfif", "normal"]
+    ].tolist() == [0, 2]
+    assert [path for path, _ in listing.refused] == [f"train/images/{FIRST}/my normal.jpg"]
 
 
 def without(path):

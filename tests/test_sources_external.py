@@ -7,6 +7,7 @@ from facemask.sources import all_age_faces as aaf
 from facemask.sources import folders
 from facemask.sources import medical_masks as medical
 from facemask.sources.key_points import read_points
+from facemask.sources.listing import LISTS
 from facemask.sources.tree import Broken, Entry, open_tree
 
 TYPES = {1: "not_wear", 2: "incorrect", 3: "incorrect", 4: "wear"}
@@ -56,10 +57,13 @@ def test_all_age_faces_notes_image_sets_that_are_not_understood(tmp_path):
     files = all_age_faces()
     sets, other = "All-Age-Faces Dataset/image sets/train.txt", "All-Age-Faces Dataset/read me.txt"
     files |= {sets: "no list\n\n" + files[sets], other: "cite us"}
-    assert aaf.list_photos(tree_of(tmp_path, files)).notes == [
-        "1 lines of image sets are not <name> 0 or <name> 1 and are not used",
-        "1 files are no photos by their names and are not used, such as 'read me.txt'",
-    ]
+    listing = aaf.list_photos(tree_of(tmp_path, files))
+    assert listing.notes == ["1 lines of image sets are not <name> 0 or <name> 1 and are not used"]
+    assert {reason: len(paths) for reason, paths in listing.passed.items()} == {
+        "key points": 4,
+        LISTS: 2,
+        "no photos by their endings or first bytes": 1,
+    }
 
 
 def test_image_sets_that_are_broken_inside_the_zip_cost_the_cross_check_alone(tmp_path):
@@ -162,11 +166,96 @@ def test_folders_takes_any_tree_and_leaves_unknown_what_is_not_said(tmp_path):
     assert photos.loc["one.JPG", ["gender", "age"]].tolist() == [1, 33]
     assert photos["mask"].isna().tolist() == [True, False, True]
     assert photos["gender"].isna().tolist() == [False, True, True]
-    assert "1 files are no photos by their names and are not used, such as 'b/notes.txt'" in listing.notes
+    assert listing.passed == {"no photos by their endings or first bytes": ["b/notes.txt"], LISTS: ["faces.csv"]}
     assert dict(listing.refused) == {
-        "gone.jpg": "missing: the csv lists it",
+        "gone.jpg": "missing: faces.csv lists it in line 4",
         "../x.jpg": "the csv gives a path that leads out of the tree",
     }
+
+
+FACES = {"a.jpg": b"", "b.jpg": b"", "c.jpg": b""}
+
+
+def known(listing):
+    return (
+        listing.photos.set_index("file")[["person", "mask", "gender", "age"]]
+        .astype(object)
+        .fillna(-1)
+        .T.to_dict("list")
+    )
+
+
+@pytest.mark.parametrize("zip_it", [False, True])
+@pytest.mark.parametrize("prefix", ["", "faces/", "x/y z/"])
+def test_a_tree_some_folders_deep_is_the_tree_itself(tmp_path, prefix, zip_it):
+    files = FACES | {
+        "labels.csv": "file,person,mask,gender,age\na.jpg,1.0,wear,male,33\nb.jpg,p2,not_wear,female,61.0\n"
+    }
+    listing = folders.list_photos(tree_of(tmp_path, {prefix + path: text for path, text in files.items()}, zip_it))
+    assert known(listing) == {"a.jpg": ["1", 0, 0, 33], "b.jpg": ["p2", 2, 1, 61], "c.jpg": ["c", -1, -1, -1]}
+    assert list(listing.photos["path"]) == list(FACES)
+
+
+def test_lists_of_several_folders_describe_each_its_own_and_what_they_contradict_is_unknown(tmp_path):
+    files = {f"{folder}/{path}": b"" for folder in "ab" for path in FACES}
+    files |= {
+        f"{folder}/l.csv": f"File;MASK ;age\n.\\{folder}.JPG;wear;{age}\n" for folder, age in (("a", 33), ("b", 44))
+    }
+    files["b/l.csv"] += "../a/c.jpg;wear;1\na/a.jpg;Not wear;33\n"
+    files["a/scores.csv"] = "step,loss\n1,2\n"
+    listing = folders.list_photos(tree_of(tmp_path, files))
+    photos = listing.photos.set_index("path")
+    assert photos.loc[["a/a.jpg", "b/b.jpg"], "age"].tolist() == [33, 44]
+    assert photos["mask"].isna().tolist() == [True, True, True, True, False, True]
+    assert "a/a.jpg: the lists contradict each other on its mask, which stays unknown" in listing.notes
+    assert listing.passed["csv files without a column 'file'"] == ["a/scores.csv"]
+    assert [path for path, _ in listing.refused] == ["b/../a/c.jpg"]
+
+
+def test_columns_that_are_not_read_are_named(tmp_path):
+    listing = folders.list_photos(tree_of(tmp_path, FACES | {"l.csv": "file,Sex,Mask\na.jpg,m,wear\n"}))
+    assert "l.csv: not read are the columns sex" in listing.notes
+    assert known(listing)["a.jpg"] == ["a", 0, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            "a.jpg,wear,33\na.jpg,not_wear,61\n",
+            "line 3: 'a.jpg' stands twice, from line 2 on with another mask and age",
+        ),
+        ("a.jpg,wear,45.5\n,wear,\nb.jpg,on,\n", "line 2: .*'45.5'; write .*; line 3: file is empty; line 4: .*'on'"),
+    ],
+)
+def test_lines_that_cannot_be_meant_are_refused_by_number_all_at_once(tmp_path, lines, told):
+    with pytest.raises(UserError, match=told):
+        folders.list_photos(tree_of(tmp_path, FACES | {"l.csv": "file,mask,age\n" + lines}))
+
+
+def test_medical_masks_reads_what_pandas_and_excel_make_of_the_csv(tmp_path):
+    files = medical_masks(4)
+    lines = [line.split(",") for line in files["df_part_1.csv"].splitlines()]
+    for line in lines[1:]:
+        line[0:5] = [f"{line[0]}.0", f"{line[1]}.0", f"{line[2]}.0", line[3].lower(), f"{line[4]}.0"]
+        line[5] = f"images\\{line[5]} "
+    lines[2][4] = lines[3][1] = lines[4][3] = ""  # gaps: the file name tells
+    files["df_part_1.csv"] = (
+        "\r\n".join(";".join(line) for line in [*lines, [""] * 7, lines[1]]).upper().encode("utf-16")
+    )
+    listing = medical.list_photos(tree_of(tmp_path, files), TYPES)
+    assert listing.photos[["mask", "gender", "age"]].values.tolist() == [[2, 0, 30], [1, 0, 30], [1, 0, 30], [0, 0, 30]]
+    assert listing.refused == listing.notes == []
+
+
+def test_medical_masks_refuses_a_list_that_contradicts_itself_and_leaves_open_what_two_do(tmp_path):
+    files = medical_masks(4)
+    table = files["df_part_1.csv"]
+    files["df_part_2.csv"] = table.replace(",30,", ",31,")
+    assert medical.list_photos(tree_of(tmp_path / "two", files), TYPES).photos["age"].isna().all()
+    files["df_part_2.csv"] = table + table.splitlines()[1].replace(",30,", ",31,") + "\n"
+    with pytest.raises(UserError, match=r"df_part_2\.csv line 6: '.*' stands twice, from line 2 on with another AGE"):
+        medical.list_photos(tree_of(tmp_path / "one", files), TYPES)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import os
 import zipfile
+from unicodedata import normalize
 
 import pytest
 from photo_trees import encoded, pixels, write, zipped
@@ -47,6 +48,8 @@ def test_no_link_leads_out_of_a_folder(tmp_path):
     (root / "loop").symlink_to(root)
     (root / "nowhere.jpg").symlink_to(root / "gone.jpg")
     (root / "inside.jpg").symlink_to(root / "a.jpg")
+    os.mkfifo(tmp_path / "endless.zip")
+    (root / "endless.zip").symlink_to(tmp_path / "endless.zip")
     os.mkfifo(root / "pipe.jpg")
     tree = opened(root)
     assert sorted(tree.entries) == ["a.jpg", "inside.jpg"]
@@ -56,6 +59,82 @@ def test_no_link_leads_out_of_a_folder(tmp_path):
     assert "a symbolic link to a folder" in reasons["loop"]
     assert "to nothing" in reasons["nowhere.jpg"]
     assert reasons["pipe.jpg"] == "not a regular file"
+    assert "to nothing that can be read" in reasons["endless.zip"]
+
+
+def test_links_of_the_roots_own_parts_and_inside_the_tree_are_followed_and_never_in_a_circle(tmp_path):
+    write(tmp_path, {"disk/train/p/a.jpg": b"a", "disk/more/b.jpg": b"b", "tree/c/d.jpg": b"d", "other/e.jpg": b"e"})
+    root = tmp_path / "tree"
+    for link, target in {
+        "tree/train": "disk/train",  # a part of the root on a data disk
+        "tree/c/same": "tree/train",
+        "tree/c/up": "tree",
+        "tree/c/out": "disk/more",
+        "disk/train/back": "disk/train",
+        "disk/train/p/out": "other",
+        "disk/train/in": "tree/c",
+    }.items():
+        (tmp_path / link).symlink_to(tmp_path / target)
+    tree = opened(root)
+    assert list(tree.entries) == ["c/d.jpg", "c/same/p/a.jpg", "train/in/d.jpg", "train/p/a.jpg"]
+    reasons = dict(tree.refused)
+    circles = {"c/up", "c/same/back", "c/same/in", "train/back", "train/in/same", "train/in/up"}
+    assert {path for path, reason in reasons.items() if "holds it" in reason} == circles
+    assert {path for path in reasons.keys() - circles} == {"c/out", "c/same/p/out", "train/in/out", "train/p/out"}
+    assert all("leads out" in reasons[path] for path in reasons.keys() - circles)
+
+
+def test_a_zip_of_a_part_on_a_data_disk_is_read(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "tree").mkdir()
+    zipped(tmp_path / "disk/1.zip", {"a.jpg": b"one"})
+    (tmp_path / "tree/part.zip").symlink_to(tmp_path / "disk/1.zip")
+    tree = opened(tmp_path / "tree")
+    assert read(tree.entries["part.zip/a.jpg"]) == b"one"
+
+
+def test_many_links_into_each_other_end(tmp_path):
+    for one in range(9):
+        (tmp_path / f"tree/{one}").mkdir(parents=True)
+        for other in range(9):
+            (tmp_path / f"tree/{one}/{other}").symlink_to(tmp_path / f"tree/{other}")
+    tree = opened(tmp_path / "tree")
+    assert tree.entries == {}
+    assert any("behind too many others" in reason for _, reason in tree.refused)
+    assert len(tree.refused) == tree.files < 9**4
+
+
+def test_links_into_dvcs_cache_are_followed_and_others_like_them_are_not(tmp_path):
+    digest = "0123456789abcdef" * 2
+    write(
+        tmp_path,
+        {f"cache/files/md5/{digest[:2]}/{digest[2:]}": b"a", "cache/files/md5/secret": b"s", "tree/b/c.jpg": b""},
+    )
+    (tmp_path / "tree/b/a.jpg").symlink_to(tmp_path / f"cache/files/md5/{digest[:2]}/{digest[2:]}")
+    (tmp_path / "tree/b/s.jpg").symlink_to(tmp_path / "cache/files/md5/secret")
+    tree = opened(tmp_path / "tree")
+    assert read(tree.entries["b/a.jpg"]) == b"a"
+    assert [path for path, _ in tree.refused] == ["b/s.jpg"]
+
+
+@pytest.mark.parametrize("zip_it", [False, True])
+def test_names_of_a_mac_are_composed_and_two_that_become_one_are_named(tmp_path, zip_it):
+    nfc, nfd = (normalize(form, "얼굴/é.jpg") for form in ("NFC", "NFD"))
+    files = {nfd: b"d", nfc: b"c", normalize("NFD", "사진.jpg"): b"s"}
+    write(tmp_path / "tree", files)
+    zipped(tmp_path / "t.zip", files)
+    tree = opened(tmp_path / ("t.zip" if zip_it else "tree"))
+    assert list(tree.entries) == ["사진.jpg", nfc]
+    assert [reason for _, reason in tree.refused] == [
+        "its name stands more than once, in composed Unicode (NFC); the first is used"
+    ]
+    assert tree.files == 3
+
+
+def test_zips_of_parts_may_lie_deeper(tmp_path):
+    (tmp_path / "tree/download").mkdir(parents=True)
+    zipped(tmp_path / "tree/download/1.zip", {"a.jpg": b"one", "./b.jpg": b"two"})
+    assert list(opened(tmp_path / "tree").entries) == ["download/1.zip/a.jpg", "download/1.zip/b.jpg"]
 
 
 def test_a_tree_that_is_itself_a_link_is_followed(tmp_path):
@@ -198,4 +277,4 @@ def test_a_photo_is_told_by_its_bytes_where_its_ending_does_not_tell(tmp_path, c
     zipped(tmp_path / "t.zip", photos | named | others, compression)
     for tree in (opened(tmp_path / "folder"), opened(tmp_path / "t.zip")):
         assert set(tree.images()) == {*photos, *named}
-        assert set(tree.others()) == set(others)
+        assert set(tree.entries) == {*photos, *named, *others}

@@ -60,7 +60,7 @@ def test_what_the_competition_would_refuse_is_refused_here(change, complaint: st
     ("content", "complaint"),
     [
         ("image,ans\na.jpg,0\n", "ImageID"),
-        ("ImageID,ans\na.jpg,0\na.jpg,0\n", "a.jpg twice"),
+        ("ImageID,ans\na.jpg,0\na.jpg,0\n", "line 3: the ImageID 'a.jpg' stands twice"),
         ("ImageID,ans\n,0\n", "an empty ImageID"),
     ],
 )

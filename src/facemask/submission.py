@@ -7,24 +7,19 @@ import pandas as pd
 
 from facemask.errors import UserError
 from facemask.labels import CLASSES, Array
-from facemask.sources.competition import EVAL_LIST
-from facemask.sources.listing import read_csv
+from facemask.sources.competition import EVAL_LIST, TRAIN_LIST, eval_names, root_of
 from facemask.sources.tree import open_tree
 
 
 def read_info(root: Path) -> pd.Series:
     """The ImageIDs of eval/info.csv in a competition tree, a folder or a zip file, in the file's order.
 
-    Raises UserError if there is no such tree or file, it has no column ImageID, or an ImageID stands twice or is empty.
+    The reader and the tree are those of ingest. Raises UserError if there is no such tree or file, or a line that no
+    submission can answer.
     """
     tree = open_tree(root, "data.root")
-    tree = tree.beneath(tree.prefix_of(EVAL_LIST) or "")
-    images = pd.Series([line["ImageID"] for line in read_csv(tree, EVAL_LIST, ("ImageID",))], dtype="str")
-    bad = images[images.duplicated() | (images == "")]
-    if len(bad):
-        what = f"{bad.iloc[0]} twice" if bad.iloc[0] else "an empty ImageID"
-        raise UserError(f"{root}: {EVAL_LIST} holds {what}; fetch the competition's file again")
-    return images
+    lists = (TRAIN_LIST, EVAL_LIST) if tree.prefixes_of(TRAIN_LIST) else (EVAL_LIST,)
+    return pd.Series(list(eval_names(tree.beneath(root_of(tree, lists)))), dtype="str")
 
 
 def build(images: pd.Series, predicted: pd.Series, fallback: int) -> pd.DataFrame:

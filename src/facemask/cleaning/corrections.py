@@ -1,12 +1,12 @@
 """labels/<data>.csv: what people decided, read strictly and applied to a photo table."""
 
-import csv
-import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from facemask.csv_files import CsvFile, NoColumn, clean_path, parse, whole_number
 from facemask.errors import UserError
 from facemask.labels import GENDER, MASK, Array
 
@@ -25,24 +25,28 @@ def read_corrections(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file; make one with the header line {','.join(COLUMNS)}")
-    try:
-        return parse_corrections(path.read_bytes().decode("utf-8-sig"), path)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text; save it as UTF-8") from error
+    table = _table(path.read_bytes(), path)
+    # The first of each line that stands twice word for word, as a merge in git may leave it.
+    table.rows = sorted({tuple(cells.values()): (line, cells) for line, cells in reversed(table.rows)}.values())
+    return _checked(table)
 
 
 def parse_corrections(text: str, path: str | Path) -> pd.DataFrame:
-    """As read_corrections, from the text of a file; `path` is only named in complaints."""
-    rows: list[dict[str, object]] = []
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    """As read_corrections, from the text of a file to be written; `path` is only named in complaints."""
+    return _checked(_table(text.encode(), path))
+
+
+def _table(data: bytes, path: str | Path) -> CsvFile:
     try:
-        _check_header(path, next(reader, []))
-        for fields in reader:
-            if fields:
-                rows.append(_row(path, reader.line_num, fields))
-    except csv.Error as error:
-        raise UserError(f"{path} line {reader.line_num}: {error}; mend or remove the line") from error
-    _check_agreement(path, rows)
+        return parse(data, str(path), COLUMNS)
+    except NoColumn as error:
+        raise UserError(f"{path} line 1: the header must be {','.join(COLUMNS)}") from error
+
+
+def _checked(table: CsvFile) -> pd.DataFrame:
+    rows = [_row(table, line, cells) for line, cells in table.rows]
+    _check_agreement(table, rows)
+    table.check()
     return pd.DataFrame(rows, columns=[*COLUMNS, "line"]).astype({"line": "int64"})
 
 
@@ -129,35 +133,28 @@ def words_of(attribute: str, codes: pd.Series) -> str:
     return str(int(code)) if attribute == "age" else WORDS[attribute][int(code)]
 
 
-def _check_header(path: str | Path, fields: list[str]) -> None:
-    if tuple(fields) != COLUMNS:
-        raise UserError(f"{path} line 1: the header must be {','.join(COLUMNS)}, not {','.join(fields) or 'nothing'}")
+def _row(table: CsvFile, line: int, cells: dict[str, str]) -> dict[str, Any]:
+    """The line as it is meant: without spaces around, words in lower case, whole years without a ".0"."""
+    person, file = clean_path(cells["person"]), clean_path(cells["file"])
+    attribute, value = cells["attribute"].strip().lower(), whole_number(cells["value"]).lower()
+    if not person:
+        table.fault(line, "person is empty; write the person's folder name")
+    if why := complaint(attribute, file, value):
+        table.fault(line, why)
+    return cells | {"person": person, "file": file, "attribute": attribute, "value": value, "line": line}
 
 
-def _row(path: str | Path, line: int, fields: list[str]) -> dict[str, object]:
-    if len(fields) != len(COLUMNS):
-        raise UserError(f"{path} line {line}: {len(fields)} fields; write the six of {','.join(COLUMNS)}")
-    row: dict[str, object] = dict(zip(COLUMNS, fields, strict=True)) | {"line": line}
-    if not fields[0]:
-        raise UserError(f"{path} line {line}: person is empty; write the person's folder name")
-    why = complaint(fields[2], fields[1], fields[3])
-    if why:
-        raise UserError(f"{path} line {line}: {why}")
-    return row
-
-
-def _check_agreement(path: str | Path, rows: list[dict[str, object]]) -> None:
+def _check_agreement(table: CsvFile, rows: list[dict[str, Any]]) -> None:
     """A key once only, and no mask line on a photo that a swap line moves already."""
-    seen: dict[tuple[object, ...], dict[str, object]] = {}
+    seen: dict[tuple[object, ...], dict[str, Any]] = {}
     for row in rows:
         for key in _keys(row):
             other = seen.setdefault(key, row)
             if other is not row:
-                clash = f"{_clash(row, other)} line {other['line']}"
-                raise UserError(f"{path} line {row['line']}: {clash}; keep one of them")
+                table.fault(row["line"], f"{_clash(row, other)} line {other['line']}; keep one of them")
 
 
-def _keys(row: dict[str, object]) -> list[tuple[object, ...]]:
+def _keys(row: dict[str, Any]) -> list[tuple[object, ...]]:
     if row["attribute"] == "swap":
         return [(row["person"], "mask", name) for name in EXCHANGED]
     if row["attribute"] == "mask":
@@ -166,7 +163,7 @@ def _keys(row: dict[str, object]) -> list[tuple[object, ...]]:
     return [(row["person"], row["attribute"])]
 
 
-def _clash(row: dict[str, object], other: dict[str, object]) -> str:
+def _clash(row: dict[str, Any], other: dict[str, Any]) -> str:
     same = all(row[column] == other[column] for column in ("file", "attribute", "value"))
     what = f"{row['person']} {row['file'] or row['attribute']}"
     return f"{what} stands twice, as in" if same else f"{what} contradicts"

@@ -41,6 +41,7 @@ class DecisionFile:
         """
         with self._locked():
             old = self.path.read_bytes()
+            self._check_form(old)
             new = (b"" if old.endswith(b"\n") else b"\n") + as_text(lines).encode()
             parse_corrections((old + new).decode("utf-8-sig"), self.path)
             self._write_end(new, len(old))
@@ -55,6 +56,15 @@ class DecisionFile:
                     raise UserError(f"{self.path}: the line {text!r} is gone; somebody has edited the file meanwhile")
                 del kept[places[-1]]
             self._replace("".join(kept).encode())
+
+    def _check_form(self, content: bytes) -> None:
+        """Raises UserError where a line of ours would not be read as it is meant: another separator, order or encoding."""
+        header = content.decode("utf-8", errors="replace").lstrip("\ufeff").splitlines()[:1]
+        is_utf8 = "\ufffd" not in content.decode("utf-8", errors="replace")
+        if not is_utf8 or [name.strip().lower() for name in ",".join(header).split(",")] != list(COLUMNS):
+            raise UserError(
+                f"{self.path}: save it as UTF-8 with commas and the header {','.join(COLUMNS)}, and decide again"
+            )
 
     def _write_end(self, new: bytes, size: int) -> None:
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND)

@@ -5,7 +5,7 @@ from typing import Any
 
 from facemask.errors import UserError
 from facemask.labels import GENDER, MASK
-from facemask.sources.listing import Listing, as_table, row
+from facemask.sources.listing import LISTS, Listing, as_table, row
 from facemask.sources.tree import Broken, Tree, read
 
 NAME = "all_age_faces"
@@ -43,11 +43,17 @@ def list_photos(tree: Tree) -> Listing:
             listing.landmarks[f"{NAME}/{path}"] = f"{KEY_POINTS}{match[0]}.txt"
     if not rows:
         raise UserError(f"{tree.where}/{folder} has no photo named like 07565A05.jpg; {MEND}")
-    listing.photos = as_table(rows)
     listing.bare = [one["photo"] for one in rows]
-    listing.note_others(path for path in tree.others() if not path.startswith((KEY_POINTS, *SETS)))
     _note(listing, rows, sets, contradictions)
-    return listing
+    return listing.complete(tree, rows, _why_not_used)
+
+
+def _why_not_used(path: str) -> str:
+    if path in SETS:
+        return LISTS
+    if path.startswith(PHOTO_FOLDERS[1]):
+        return "aligned faces, of which the originals are used"
+    return "key points" if path.startswith(KEY_POINTS) else ""
 
 
 def _photo_folder(tree: Tree) -> tuple[str, str]:
@@ -65,14 +71,14 @@ def _genders_of_sets(tree: Tree, listing: Listing) -> dict[str, int]:
     for path in SETS:
         if path in tree.entries:
             try:
-                text = read(tree.entries[path]).decode("utf-8", errors="replace")
+                text = read(tree.entries[path]).decode("utf-8-sig", errors="replace")
             except Broken as error:
                 listing.notes.append(f"{path}: {error}; its genders are not cross-checked")
                 continue
             for line in filter(str.strip, text.splitlines()):
-                name, _, digit = line.strip().rpartition(" ")
-                if digit in GENDER_OF_SET:
-                    genders[name.strip().rsplit(".", 1)[0]] = GENDER_OF_SET[digit]
+                *name, digit = line.rsplit(maxsplit=1)
+                if name and digit in GENDER_OF_SET:
+                    genders[name[0].strip().rsplit(".", 1)[0]] = GENDER_OF_SET[digit]
                 else:
                     strange += 1
     if strange:

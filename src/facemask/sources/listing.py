@@ -1,19 +1,16 @@
-"""What a source knows of its photos before any of them is opened, and the csv reading that all sources share."""
+"""What a source knows of its photos before any of them is opened, and where its csv files' names stand in the tree."""
 
-import csv
-import io
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from unicodedata import normalize
 
 import pandas as pd
 
+from facemask.csv_files import CsvFile, clean_path, code, parse
 from facemask.errors import UserError
 from facemask.labels import GENDER, MASK
-from facemask.sources.tree import Broken, Entry, Tree, read
-
-OLDEST = 120  # years
+from facemask.sources.tree import Broken, Entry, Tree, is_photo, read
 
 COLUMNS = {
     "photo": "str",
@@ -25,6 +22,7 @@ COLUMNS = {
     "gender": "Int8",
     "age": "Int16",
 }
+LISTS = "lists that were read"
 
 
 @dataclass
@@ -33,7 +31,9 @@ class Listing:
 
     `photos`: the columns of COLUMNS and `path`; `entries`: path -> where its bytes lie; `refused`: (path, reason) of
     what stands in the tree or its csv and is no photo that can be used; `notes`: sentences for the user; `bare`:
-    photos of bare faces, on which masks may be drawn; `landmarks`: photo -> path of its key points, where it has some.
+    photos of bare faces, on which masks may be drawn; `landmarks`: photo -> path of its key points, where it has some;
+    `passed`: reason -> files that are neither photos nor refused; `missing`: how many of `refused` are no files of the tree;
+    `files`: how many files the tree has. Photos + refused - missing + passed = files.
     """
 
     photos: pd.DataFrame
@@ -42,12 +42,48 @@ class Listing:
     notes: list[str] = field(default_factory=list)
     bare: list[str] = field(default_factory=list)
     landmarks: dict[str, str] = field(default_factory=dict)
+    passed: dict[str, list[str]] = field(default_factory=dict)
+    missing: int = 0
+    files: int = 0
 
-    def note_others(self, paths: Iterable[str]) -> None:
-        """A note on files that are neither photos by their names nor lists that are read."""
-        some = list(paths)
-        if some:
-            self.notes.append(f"{len(some)} files are no photos by their names and are not used, such as {some[0]!r}")
+    def __post_init__(self) -> None:
+        self.of_tree = {path for path, _ in self.refused}
+
+    def refuse_line(self, path: str, reason: str) -> None:
+        """Refuse what a csv names and the tree does not have; nothing where the tree's own reason is known already."""
+        if path not in self.of_tree:
+            self.refused.append((path, reason))
+            self.missing += path not in self.entries
+
+    def complete(self, tree: Tree, rows: list[dict[str, Any]], why: Callable[[str], str]) -> "Listing":
+        """The listing with its photos, and every other file of the tree passed over as `why` says or by its kind."""
+        self.photos, self.files = as_table(rows), tree.files
+        self.passed = {reason: list(paths) for reason, paths in tree.passed.items()}
+        known = {one["path"] for one in rows}.union(path for path, _ in self.refused[len(tree.refused) :])
+        for path, entry in tree.entries.items():
+            if path not in known:
+                self.passed.setdefault(why(path) or _kind(path, entry), []).append(path)
+        return self
+
+    def account(self) -> dict[str, int]:
+        """The figures that, with photos and quarantined, account for every file."""
+        return {"files": self.files, "missing": self.missing, "passed_over": sum(map(len, self.passed.values()))}
+
+
+class Names:
+    """Paths as a csv may spell them: in another case, with backslashes, "./", spaces around or a slash at the end."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.exact = set(paths)
+        self.folded: dict[str, str | None] = {}
+        for path in self.exact:
+            key = path.casefold()
+            self.folded[key] = None if key in self.folded else path  # two that differ in case alone: neither is meant
+
+    def find(self, text: str, folder: str = "") -> str | None:
+        """The path that `text` (below `folder`) means beyond doubt, or None."""
+        spellings = folder + normalize("NFC", text), folder + clean_path(text)
+        return next((path for path in spellings if path in self.exact), self.folded.get(spellings[1].casefold()))
 
 
 def row(
@@ -77,56 +113,15 @@ def as_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*COLUMNS, "path"]).astype({**COLUMNS, "path": "str"})
 
 
-def read_csv(tree: Tree, path: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """Every row of a csv as text, keyed by the header's names. Raises UserError that names the file and the fault."""
+def read_csv(tree: Tree, path: str, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> CsvFile:
+    """A csv of the tree, as csv_files.parse reads it. Raises UserError that names the file and the fault."""
     where = f"{tree.where}/{path}"
-    lines = _lines(_text(tree, path, where), where)
-    if not lines:
-        raise UserError(f"{where} is empty; it must have the columns {','.join(columns)}")
-    header = [name.strip() for name in lines[0][1]]
-    missing = [name for name in columns if name not in header]
-    if missing:
-        raise UserError(f"{where} has no column {missing[0]!r} ; it must have {','.join(columns)}")
-    for number, line in lines[1:]:
-        if len(line) != len(header):
-            raise UserError(f"{where}, line {number}: {len(line)} fields, not {len(header)}; mend that line")
-    return [dict(zip(header, line, strict=True)) for _, line in lines[1:]]
-
-
-def _text(tree: Tree, path: str, where: str) -> str:
     if path not in tree.entries:
         raise UserError(f"{where} is not there; the tree must hold {path}")
     try:
-        data = read(tree.entries[path])
+        return parse(read(tree.entries[path]), where, columns, optional)
     except Broken as error:
         raise UserError(f"{where}: {error}; download it again") from error
-    for encoding in ("utf-8-sig", "cp949"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise UserError(f"{where} is not text in UTF-8; save it as UTF-8")
-
-
-def _lines(text: str, where: str) -> list[tuple[int, list[str]]]:
-    """Line number and fields of every line that is not blank."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        return [(reader.line_num, fields) for fields in reader if fields]
-    except csv.Error as error:
-        raise UserError(f"{where}, line {reader.line_num}: not a csv ({error}); mend that line") from error
-
-
-def whole_years(text: str) -> int | None:
-    """Years of "45" or " 45 "; None for what is no age of a person."""
-    text = text.strip()
-    return int(text) if re.fullmatch("[0-9]{1,3}", text) and int(text) <= OLDEST else None
-
-
-def code(word: str, words: tuple[str, ...]) -> int | None:
-    """The code of a word in any case; None for a word that is not among them."""
-    word = word.strip().lower()
-    return words.index(word) if word in words else None
 
 
 def mask_code(word: str) -> int | None:
@@ -135,3 +130,9 @@ def mask_code(word: str) -> int | None:
 
 def gender_code(word: str) -> int | None:
     return code(word, GENDER)
+
+
+def _kind(path: str, entry: Entry) -> str:
+    if path.lower().endswith(".zip"):
+        return "zips beside the photos, which are not opened"
+    return "photos that are not asked for" if is_photo(entry, path) else "no photos by their endings or first bytes"

@@ -2,11 +2,13 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+from facemask.csv_files import clean_path, is_blank, whole_number, whole_years
 from facemask.errors import UserError
 from facemask.labels import MASK
-from facemask.sources.listing import Listing, as_table, gender_code, mask_code, read_csv, row, whole_years
+from facemask.sources.listing import LISTS, Listing, Names, as_table, gender_code, mask_code, read_csv, row
 from facemask.sources.tree import Tree
 
 NAME = "medical_masks"
@@ -15,7 +17,8 @@ COMMERCIAL: bool | None = False
 CITATION = "500 GB of images with people wearing masks, parts 1..N, Kaggle"
 
 COLUMNS = ("ID", "TYPE", "USER_ID", "GENDER", "AGE", "name")
-LIST_NAME = re.compile(r"(?:.*/)?df_part_[^/]*\.csv", re.DOTALL)
+LIST_NAME = re.compile(r"(?:.*/)?df_part_[^/]*\.csv", re.DOTALL | re.IGNORECASE)
+FACTS = ("TYPE", "USER_ID", "GENDER", "AGE")
 FILE_NAME = re.compile(
     r"(?P<ID>[^_]+)_(?P<TYPE>[^_]+)_(?P<USER_ID>[^_]+)_(?P<GENDER>[^_.]+)_(?P<AGE>[0-9]*).*", re.DOTALL
 )
@@ -27,33 +30,52 @@ def list_photos(tree: Tree, mask_of_type: dict[Any, str]) -> Listing:
     `mask_of_type`: the data's TYPE -> wear, incorrect or not_wear (its meaning is contested). Raises UserError.
     """
     types = _codes(mask_of_type)
-    lines = {
-        line["name"]: line
-        for path in sorted(tree.entries)
-        if LIST_NAME.fullmatch(path)
-        for line in read_csv(tree, path, COLUMNS)
-    }
     listing = Listing(as_table([]), tree.entries, list(tree.refused))
+    lines = _lines(tree, listing)
     rows, doubts = [], Counter[str]()
     for path in tree.images():
         name = path.rsplit("/", 1)[-1]
         match = FILE_NAME.fullmatch(name)
-        told = [known for known in (lines.pop(name, None), match.groupdict() if match else None) if known is not None]
+        told = [*lines.get(name, []), *([_facts(match.groupdict())] if match else [])]
+        kinds = {known["TYPE"] for known in told if known.get("TYPE")}
         if not told:
             listing.refused.append((path, "in no df_part csv, and not named <ID>_<TYPE>_<USER_ID>_<GENDER>_<AGE>"))
-        elif any(known["TYPE"].strip() not in types for known in told):
+        elif not kinds or kinds - types.keys():
             listing.refused.append((path, "its TYPE stands not in ingest.medical_types"))
         else:
             rows.append(_photo(path, told, types, doubts))
-    listing.refused += [(name, "missing: a df_part csv lists it") for name in lines]
     if not rows:
         raise UserError(
             f"{tree.where} holds no photo of this data set; set data.medical_masks to its folder or zip, or to null"
         )
-    listing.photos = as_table(rows)
-    listing.note_others(path for path in tree.others() if not LIST_NAME.fullmatch(path))
     listing.notes += [f"{count} photos: {doubt}" for doubt, count in sorted(doubts.items())]
-    return listing
+    return listing.complete(tree, rows, lambda path: LISTS if LIST_NAME.fullmatch(path) else "")
+
+
+def _lines(tree: Tree, listing: Listing) -> dict[str, list[dict[str, Any]]]:
+    """File name -> what each list says of it. Raises UserError that names all lines of a list that cannot be meant."""
+    names = Names(path.rsplit("/", 1)[-1] for path in tree.entries)
+    lines: dict[str, list[dict[str, Any]]] = {}
+    for path in filter(LIST_NAME.fullmatch, tree.entries):
+        table = read_csv(tree, path, COLUMNS)
+        facts = []
+        for line, cells in table.rows:
+            name = clean_path(cells["name"]).rsplit("/", 1)[-1]
+            if not name:
+                table.fault(line, "name is empty")
+            facts.append((line, names.find(cells["name"]) or names.find(name) or name, _facts(cells)))
+        for name, (line, values) in table.told(facts).items():
+            lines.setdefault(name, []).append(values)
+            if name not in names.exact:
+                listing.refuse_line(name, f"missing: {path} lists it in line {line}")
+        table.check()
+    return lines
+
+
+def _facts(cells: dict[str, str]) -> dict[str, str | None]:
+    """Column -> text, without the ".0" of pandas; None for an empty cell."""
+    facts = {name: None if is_blank(cells[name]) else whole_number(cells[name]) for name in FACTS}
+    return facts | {"GENDER": facts["GENDER"] and facts["GENDER"].upper()}
 
 
 def _codes(mask_of_type: dict[Any, str]) -> dict[str, int]:
@@ -66,14 +88,11 @@ def _codes(mask_of_type: dict[Any, str]) -> dict[str, int]:
     return codes
 
 
-def _photo(path: str, told: list[dict[str, str]], types: dict[str, int], doubts: Counter[str]) -> dict[str, Any]:
-    values: dict[str, set[int | None]] = {
-        "TYPE": {types[known["TYPE"].strip()] for known in told},
-        "GENDER": {gender_code(known["GENDER"]) for known in told},
-        "AGE": {whole_years(known["AGE"]) for known in told},
-    }
+def _photo(path: str, told: list[dict[str, Any]], types: dict[str, int], doubts: Counter[str]) -> dict[str, Any]:
+    readers: dict[str, Callable[[str], int | None]] = {"TYPE": types.get, "GENDER": gender_code, "AGE": whole_years}
     agreed: dict[str, int | None] = {}
-    for name, found in values.items():
+    for name, reader in readers.items():
+        found = {reader(known[name]) for known in told if known.get(name)}
         agreed[name] = found.pop() if len(found) == 1 else None
         if found:
             doubts[f"csv and file name contradict each other on {name}, which stays unknown"] += 1
@@ -81,4 +100,5 @@ def _photo(path: str, told: list[dict[str, str]], types: dict[str, int], doubts:
             doubts[f"no {name} that is understood, which stays unknown"] += 1
     if len(told) == 1:
         doubts["only the csv or only the file name tells what they show"] += 1
-    return row(NAME, path, "extra", told[0]["USER_ID"].strip(), agreed["TYPE"], agreed["GENDER"], agreed["AGE"])
+    person = next((known["USER_ID"] for known in told if known.get("USER_ID")), path)
+    return row(NAME, path, "extra", person, agreed["TYPE"], agreed["GENDER"], agreed["AGE"])

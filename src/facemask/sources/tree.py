@@ -1,8 +1,10 @@
 """A folder or a zip as files that can be read one by one, and that never lead out of it.
 
-Nothing is unpacked; a folder of zips, as downloads in parts leave it, is one tree. What an operating system strews about
-(`._*`, `Thumbs.db`, `__MACOSX/`) is passed over and counted; what is refused (a link out of the folder, `../` in a zip) is
-listed with its reason.
+Nothing is unpacked; a folder of zips, as downloads in parts leave it, is one tree. Names are in Unicode's composed form
+(NFC), as csv files have them; a Mac writes them decomposed. What an operating system strews about (`._*`, `Thumbs.db`,
+`__MACOSX/`) is passed over and counted; what is refused (a link out of the folder, `../` in a zip) is listed with its reason.
+Followed are symbolic links to folders (and zips) at the top of a folder, which its owner put there, links inside the tree and
+links into DVC's cache.
 """
 
 import os
@@ -10,13 +12,16 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 from facemask.errors import UserError
 from facemask.files import open_regular
+from facemask.sources.walk import files_below, is_junk
 
 PHOTO_NAME = re.compile(r".*\.(jpe?g|jpe|jfif|mpo|png|webp|bmp|gif|tiff?|avif|hei[cf])", re.DOTALL | re.IGNORECASE)
 # Endings that are not worth a look inside.
@@ -28,7 +33,7 @@ PHOTO_HEAD = re.compile(
     rb"|.{4}ftyp(?:avi[fs]|hei[cxms]|hev[cxms]|mif1|msf1)",
     re.DOTALL,
 )
-JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
+LEFT_BEHIND = "left there by an operating system (._*, Thumbs.db, hidden folders)"
 LARGEST_FILE = 512 * 2**20  # bytes: no photo is larger, and a zip member that unpacks to more is a bomb
 LOCAL_HEADER = 30  # bytes of a zip member's own header before its name
 UTF8_NAME, ENCRYPTED = 0x800, 0x1  # flag bits of a zip member
@@ -61,33 +66,71 @@ class Entry:
 
 @dataclass
 class Tree:
-    """`entries`: posix path inside the tree -> Entry, sorted by path; `refused`: (path, reason)."""
+    """`entries`: posix path inside the tree, in NFC -> Entry, sorted by path; `refused`: (path, reason) of files that are
+    not to be opened; `passed`: reason -> paths of files that are none of its business.
+    """
 
     where: Path
     entries: dict[str, Entry]
     refused: list[tuple[str, str]] = field(default_factory=list)
-    ignored: int = 0
+    passed: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def ignored(self) -> int:
+        return len(self.passed.get(LEFT_BEHIND, []))
+
+    @property
+    def files(self) -> int:
+        """How many files there are, whatever becomes of them."""
+        return len(self.entries) + len(self.refused) + sum(map(len, self.passed.values()))
+
+    def add(self, path: str, entry: Entry, reason: str = "") -> None:
+        """Put a file where it belongs: refused for the `reason`, passed over, or among the entries."""
+        name = normalize("NFC", path)
+        if is_junk(path):
+            self.passed.setdefault(LEFT_BEHIND, []).append(path)
+        elif not path.isascii() and any("\ud800" <= letter <= "\udfff" for letter in path):
+            self.refused.append((path.encode(errors="backslashreplace").decode(), "its name is not valid UTF-8"))
+        elif reason:
+            self.refused.append((name, reason))
+        elif name in self.entries:
+            self.refused.append((path, "its name stands more than once, in composed Unicode (NFC); the first is used"))
+        else:
+            self.entries[name] = entry
 
     def beneath(self, prefix: str) -> "Tree":
-        """The part of the tree below `prefix` ("" or "a/b/"), its paths shortened by it."""
+        """The part of the tree below `prefix` ("" or "a/b/"), its paths shortened by it; what is not there is passed over."""
+        outside = [path for path in self.entries if not path.startswith(prefix)]
         return Tree(
             self.where / prefix,
             {path.removeprefix(prefix): entry for path, entry in self.entries.items() if path.startswith(prefix)},
-            [(path.removeprefix(prefix), reason) for path, reason in self.refused if path.startswith(prefix)],
-            self.ignored,
+            [(path.removeprefix(prefix), reason) for path, reason in self.refused],
+            self.passed | ({f"outside of {prefix}": outside} if outside else {}),
         )
 
-    def prefix_of(self, ending: str) -> str | None:
-        """What stands before `ending` in the shallowest path that ends so; None where no path does."""
+    def top(self) -> str:
+        """The folder ("" or "a/b/") that holds every file: a zip of a folder is read as that folder."""
+        ends = zip(min(self.entries, default=""), max(self.entries, default=""), strict=False)
+        common = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+        return common[: common.rfind("/") + 1]
+
+    def prefixes_of(self, ending: str) -> list[str]:
+        """What stands before `ending` in each path that ends so, the shallowest first."""
         hits = [path for path in self.entries if path == ending or path.endswith("/" + ending)]
-        return min(hits, key=lambda path: (path.count("/"), path)).removesuffix(ending) if hits else None
+        return [path.removesuffix(ending) for path in sorted(hits, key=lambda path: (path.count("/"), path))]
+
+    def links(self, path: str = "") -> str:
+        """Words on a symbolic link that was not followed, at or above `path`; "" where there is none."""
+        hits = [one for one in self.refused if f"{path}/".startswith(f"{one[0]}/") or not path]
+        return next((f" ({one} is {reason})" for one, reason in hits if "symbolic link" in reason), "")
+
+    @cached_property
+    def photos(self) -> list[str]:
+        """Photos by their endings or first bytes."""
+        return [path for path, entry in self.entries.items() if is_photo(entry, path)]
 
     def images(self, prefix: str = "") -> list[str]:
-        return [path for path, entry in self.entries.items() if path.startswith(prefix) and is_photo(entry, path)]
-
-    def others(self) -> list[str]:
-        """What is no photo by its ending or its first bytes."""
-        return [path for path, entry in self.entries.items() if not is_photo(entry, path)]
+        return [path for path in self.photos if path.startswith(prefix)]
 
 
 def is_image_name(path: str) -> bool:
@@ -123,7 +166,7 @@ def open_tree(path: str | Path, key: str) -> Tree:
     place = Path(path)
     if place.is_dir():
         tree = _open_folder(place.resolve())
-        if not tree.images():
+        if not any(is_photo(entry, path) for path, entry in tree.entries.items()):
             _open_parts(tree, key)
     elif zipfile.is_zipfile(place):
         tree = _open_zip(place.resolve(), key)
@@ -175,60 +218,24 @@ def is_inside(path: str) -> bool:
     return bool(path) and "\0" not in path and not path.startswith("/") and ".." not in PurePosixPath(path).parts
 
 
-def _is_junk(path: str) -> bool:
-    return any(part.startswith(".") or part.lower() in JUNK for part in path.split("/") if part not in ("..", "."))
-
-
 def _open_folder(root: Path) -> Tree:
     tree = Tree(root, {})
-    for path, item in _walk(root, ""):
-        reason = _reason_to_refuse(root, item)
-        if _is_junk(path):
-            tree.ignored += 1
-        elif _is_not_unicode(path):
-            tree.refused.append((path.encode(errors="backslashreplace").decode(), "its name is not valid UTF-8"))
-        elif reason:
-            tree.refused.append((path, reason))
-        else:
-            tree.entries[path] = Entry(item.path)
+    for path, place, reason in files_below(root):
+        tree.add(path, Entry(place), reason)
     return tree
 
 
 def _open_parts(tree: Tree, key: str) -> None:
-    """Each zip that stands directly in a folder without photos becomes a folder of its name."""
-    for name in [path for path in tree.entries if "/" not in path and path.lower().endswith(".zip")]:
+    """Each zip in a folder without photos becomes a folder of its name."""
+    for name in [path for path in tree.entries if path.lower().endswith(".zip")]:
         path = Path(tree.entries.pop(name).container)
         if not zipfile.is_zipfile(path):
             raise UserError(f"{key}: {path} is not a whole zip; download it again")
         part = _open_zip(path, key)
         tree.entries |= {f"{name}/{inside}": entry for inside, entry in part.entries.items()}
         tree.refused += [(f"{name}/{inside}", reason) for inside, reason in part.refused]
-        tree.ignored += part.ignored
-
-
-def _walk(folder: Path | str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    with os.scandir(folder) as items:
-        for item in sorted(items, key=lambda item: item.name):
-            if item.is_dir(follow_symlinks=False):
-                yield from _walk(item.path, f"{prefix}{item.name}/")
-            else:
-                yield prefix + item.name, item
-
-
-def _reason_to_refuse(root: Path, item: os.DirEntry[str]) -> str:
-    if item.is_symlink():
-        target = Path(item.path).resolve()
-        if not target.is_relative_to(root):
-            return "a symbolic link that leads out of the tree"
-        if not target.is_file():
-            return "a symbolic link to a folder or to nothing"
-    elif not stat.S_ISREG(item.stat(follow_symlinks=False).st_mode):
-        return "not a regular file"
-    return ""
-
-
-def _is_not_unicode(path: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in path)
+        for reason, paths in part.passed.items():
+            tree.passed.setdefault(reason, []).extend(f"{name}/{inside}" for inside in paths)
 
 
 def _read_file(path: str) -> bytes:
@@ -253,26 +260,21 @@ def _open_zip(path: Path, key: str) -> Tree:
 
 
 def _add_member(tree: Tree, name: str, member: zipfile.ZipInfo) -> None:
-    mode = member.external_attr >> 16
+    is_link = stat.S_ISLNK(member.external_attr >> 16)
+    where = Member(
+        _raw_name(member),
+        member.header_offset,
+        member.compress_size,
+        member.file_size,
+        member.compress_type,
+        member.CRC,
+        bool(member.flag_bits & ENCRYPTED),
+    )
     if not is_inside(name):
         tree.refused.append((name, "its path leads out of the zip"))
-    elif _is_junk(name):
-        tree.ignored += 1
-    elif stat.S_IFMT(mode) == stat.S_IFLNK:
-        tree.refused.append((name, "a symbolic link inside a zip"))
-    elif name in tree.entries:
-        tree.refused.append((name, "stands more than once in the zip; the first is used"))
     else:
-        where = Member(
-            _raw_name(member),
-            member.header_offset,
-            member.compress_size,
-            member.file_size,
-            member.compress_type,
-            member.CRC,
-            bool(member.flag_bits & ENCRYPTED),
-        )
-        tree.entries[name] = Entry(str(tree.where), where)
+        path = "/".join(part for part in name.split("/") if part not in ("", "."))
+        tree.add(path, Entry(str(tree.where), where), "a symbolic link inside a zip" if is_link else "")
 
 
 def _member_name(member: zipfile.ZipInfo) -> str:

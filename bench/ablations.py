@@ -25,7 +25,7 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from facemask.errors import UserError, one_sentence
-from facemask.files import replacing, write_json, write_text
+from facemask.files import check_output, replacing, write_json, write_text
 
 FIRST_SEED = 2021
 CODE = (
@@ -111,10 +111,13 @@ def difference(changed: list[float], reference: list[float]) -> Difference:
     return Difference(float(each.mean()), float(width), tuple(map(float, each)))
 
 
+TITLE = "# What each trick is worth on the drawn data"
+
+
 def document(scores: dict[str, dict[str, float]], rows: list[str], command: str, commit: str) -> str:
     """docs/ablations.md. scores: setting -> seed -> macro F1 of the eval photos; commit: the code's."""
     lines = [
-        "# What each trick is worth on the drawn data",
+        TITLE,
         "",
         f"Made by `{command}` (commit {commit}); not edited by hand.",
         "Every row changes one thing of its reference and runs the whole pipeline with the same seeds, each of which draws its",
@@ -254,6 +257,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.seeds < 2:
         raise UserError("--seeds: a spread needs at least two seeds")
+    check_output(arguments.out, "--out", others=[arguments.results], begins=TITLE.encode())
+    check_output(arguments.results, "--results", begins=b"{")
     rows = [row for row in ROWS if row in arguments.rows]
     names = list(dict.fromkeys([*(ROWS[row][0] for row in rows), *rows]))
     revisions = [f"HEAD:{part}" for part in CODE]

@@ -26,6 +26,7 @@ from PIL import Image
 from processes import MEGABYTE, run_bound
 from tqdm import tqdm
 
+from facemask.errors import one_sentence
 from facemask.files import replacing
 from facemask.photos.decode import decode
 from facemask.photos.ingest import Outputs, Settings, ingest
@@ -232,4 +233,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_sentence():
+        main()

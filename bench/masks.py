@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from facemask.files import replacing
+from facemask.errors import one_sentence
+from facemask.files import check_output, replacing
 from facemask.photos.decode import decode
 from facemask.photos.landmarks import find_landmarks
 from facemask.photos.masks import MASK_OF_PLACEMENT, Overlay, draw_mask
@@ -52,10 +53,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    check_output(args.out, "--out", args.photos)
     rows = [found for path in args.photos if (found := row(path, args.seed)) is not None]
     with replacing(args.out) as temporary:
         Image.fromarray(np.vstack(rows)).save(temporary, args.out.suffix[1:].replace("jpg", "jpeg"), quality=QUALITY)
 
 
 if __name__ == "__main__":
-    main()
+    with one_sentence():
+        main()

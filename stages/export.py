@@ -9,6 +9,7 @@ import numpy as np
 
 from facemask import params
 from facemask.errors import one_sentence
+from facemask.files import check_folder
 from facemask.nets.model import sized
 from facemask.photos.store import Store
 from facemask.predictions import read_members, read_table
@@ -18,6 +19,7 @@ from facemask.serving.bundle import Bundle, Stacker, Stored, write_bundle
 
 def main() -> None:
     arguments = parse()
+    check_folder(arguments.out, "bundle.json")
     ingest, names, folds = params.section("ingest"), params.section("model")["members"], params.section("folds")
     photos = read_table(arguments.photos)
     learned = photos[(photos["split"] == "train") & (photos["weight"] > 0)]

@@ -34,7 +34,7 @@ def main() -> None:
     photos = read_table(arguments.photos)
     rows, maps = grad_cam_maps(arguments, photos)
     external = external_predictions(arguments, photos)
-    with replacing(arguments.out) as folder:
+    with replacing(arguments.out, "external.csv") as folder:
         folder.mkdir()
         np.save(folder / "maps.npy", maps)
         write_csv(rows, folder / "maps.csv")

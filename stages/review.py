@@ -8,6 +8,7 @@ from facemask import params
 from facemask.cleaning.ranking import read_suspects
 from facemask.cleaning.review import load_review, start
 from facemask.errors import UserError, one_sentence
+from facemask.files import check_output
 
 
 def main() -> None:
@@ -24,6 +25,7 @@ def main() -> None:
             raise UserError(f"{path} is missing; run `make repro` first")
 
     corrections = arguments.corrections or Path(params.section("data")["labels"])
+    check_output(corrections, "--corrections")
     suspects = read_suspects(arguments.suspects)
     review = load_review(arguments.photos, arguments.pixels, suspects, corrections, arguments.by)
     server, address = start(review, arguments.port)

@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def write(model: FaceNet, history: list[dict[str, Any]], folder: str) -> None:
-    with replacing(folder) as out:
+    with replacing(folder, "weights.safetensors") as out:
         out.mkdir()
         save_tensors(model.state_dict(), out / "weights.safetensors")
         write_csv(pd.DataFrame(history), out / "history.csv")

@@ -36,10 +36,19 @@ def _table(path: Path) -> pd.DataFrame:
 
 
 def test_any_number_of_workers_writes_the_same_bytes_over_what_was_there(drawn: Path, tmp_path: Path) -> None:
-    (tmp_path / "competition").mkdir()
+    draw(tmp_path, workers=1, **NUMBERS | {"seed": 4})
     (tmp_path / "competition" / "left over").write_text("from before")
     draw(tmp_path, workers=2, **NUMBERS)
     assert _digests(tmp_path) == _digests(drawn)
+
+
+def test_photos_that_were_not_drawn_are_not_replaced(tmp_path: Path) -> None:
+    mine = tmp_path / "competition/train/train.csv"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(UserError, match="was not drawn here"):
+        draw(tmp_path, workers=1, **NUMBERS)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [mine]
 
 
 def test_nothing_but_the_four_folders_is_left(drawn: Path) -> None:

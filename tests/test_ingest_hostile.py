@@ -52,7 +52,10 @@ GREY = {
 }
 BROKEN = {
     "empty.jpg": (b"", "empty: 0 bytes"),
-    "text.jpg": (b"<html>404</html>", "not an image of a kind that is read here (JPEG, PNG, WebP, BMP, GIF)"),
+    "text.jpg": (
+        b"<html>404</html>",
+        "not an image of a kind that is read here (JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF, HEIC)",
+    ),
     "truncated.jpg": (jpeg(30, *SIZE)[:-40], "truncated: the JPEG ends too early"),
     "truncated.png": (encoded(picture(31), "PNG")[:-40], "truncated: the PNG ends too early"),
     "bomb.png": (encoded(Image.new("1", (20000, 20000)), "PNG"), "20000x20000 is more than 10000000 pixels"),

@@ -3,6 +3,9 @@
 import io
 import json
 import os
+import re
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,11 +17,12 @@ from stacking_world import member_table, photo_table, truth_of
 from facemask.ensemble.choice import fit_ensemble
 from facemask.ensemble.evidence import gather
 from facemask.errors import UserError
+from facemask.files import write_text
 from facemask.labels import CLASSES
-from facemask.photos.decode import STRIP, decode
+from facemask.photos.decode import BAND, decode
 from facemask.photos.store import JPEGS, PIXELS
 from facemask.serving import requests
-from facemask.serving.bundle import Stored, columns, open_bundle
+from facemask.serving.bundle import Stored, columns, open_bundle, write_bundle
 from facemask.serving.final import FinalEnsemble
 from facemask.serving.requests import MOST_PHOTOS, Refused, images_of, photos_of
 
@@ -54,6 +58,57 @@ def test_a_bundle_that_is_missing_or_of_another_format_is_one_sentence(tmp_path)
     (tmp_path / "bundle.json").write_text('{"format": 0}')
     with pytest.raises(UserError, match="format 0"):
         open_bundle(tmp_path)
+
+
+DAMAGE = {
+    "a flipped bit": ("weights/nfnet/0.safetensors", lambda data: data[:-1] + bytes([data[-1] ^ 1]), "does not fit"),
+    "a truncated file": ("evidence/nfnet.parquet", lambda data: data[:-9], "does not fit"),
+    "a missing fold": ("weights/beit_age/1.safetensors", None, "cannot be read"),
+    "broken JSON": ("bundle.json", lambda data: data[:200], "is not what the export writes"),
+    "JSON of another shape": ("bundle.json", lambda data: b"[]", "is not what the export writes"),
+    "JSON that lacks a key": ("bundle.json", lambda data: b'{"format": 1}', "is not what the export writes"),
+    "an edited size": ("bundle.json", lambda data: data.replace(b'"short_side": 64', b'"short_side": 65'), "edited"),
+    "edited folds": ("bundle.json", lambda data: re.sub(rb'"folds": \[[^]]*\]', b'"folds": [0]', data), "edited"),
+    "an unknown stacker": (
+        "bundle.json",
+        lambda data: re.sub(rb',\s*"digest": "\w+"', b"", data).replace(b'"name": "forest', b'"name": "oracle'),
+        "names the stacker 'oracle'",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_bundle_that_is_not_as_it_was_written_is_one_sentence(bundle, tmp_path, damage):
+    name, change, reason = DAMAGE[damage]
+    copy = shutil.copytree(bundle.folder, tmp_path / "copy")
+    data = (copy / name).read_bytes()
+    (copy / name).unlink()
+    if change:
+        assert change(data) != data
+        (copy / name).write_bytes(change(data))
+    with pytest.raises(UserError, match=reason):
+        open_bundle(copy)
+
+
+def test_weights_of_two_folds_exchanged_are_seen_and_no_pipe_is_waited_for(bundle, tmp_path):
+    copy = shutil.copytree(bundle.folder, tmp_path / "copy")
+    first, second = (copy / "weights/nfnet" / f"{fold}.safetensors" for fold in (0, 1))
+    first.rename(tmp_path / "first")
+    second.rename(first)
+    (tmp_path / "first").rename(second)
+    with pytest.raises(UserError, match="another bundle's"):
+        open_bundle(copy)
+    first.unlink()
+    os.mkfifo(first)
+    with pytest.raises(UserError, match="not a regular file"):
+        open_bundle(copy)
+
+
+def test_a_bundle_replaces_no_folder_of_anything_else(bundle, tmp_path):
+    write_text("precious", tmp_path / "model/thesis.txt")
+    with pytest.raises(UserError, match=r"no bundle.json in it"):
+        write_bundle(replace(bundle, folder=tmp_path / "model"), {}, {}, pd.DataFrame())
+    assert (tmp_path / "model/thesis.txt").read_text() == "precious"
 
 
 def test_answers_agree_with_themselves_and_do_not_depend_on_the_company(bundle):
@@ -133,7 +188,7 @@ def test_a_request_of_too_many_images_is_refused(count):
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "RGB", "L", "P", "I;16"])
 def test_a_tall_photo_is_composed_in_strips_as_it_would_be_whole(mode):
-    values = np.random.default_rng(0).integers(0, 256, (STRIP * 2 + 77, 90, 4), np.uint8)
+    values = np.random.default_rng(0).integers(0, 256, (BAND // 700 * 2 + 77, 700, 4), np.uint8)
     image = Image.fromarray(values).convert("RGB" if mode in ("P", "I;16") else mode)
     image = {"P": image.quantize, "I;16": lambda: Image.fromarray(values[..., 0].astype(np.uint16) << 8)}.get(
         mode, image.copy
@@ -142,11 +197,11 @@ def test_a_tall_photo_is_composed_in_strips_as_it_would_be_whole(mode):
     image.save(file, "PNG")
     white = Image.new("RGBA", image.size, "white")
     white.alpha_composite(image.convert("RGBA") if mode != "I;16" else Image.fromarray(values[..., 0]).convert("RGBA"))
-    assert (decode(file.getvalue(), 90, 10**8).pixels == np.asarray(white.convert("RGB"))).all()
+    assert (decode(file.getvalue(), 700, 10**8).pixels == np.asarray(white.convert("RGB"))).all()
 
 
-def test_a_webp_has_fewer_pixels_because_its_decoder_holds_it_four_times(monkeypatch):
-    monkeypatch.setattr(requests, "MOST_PIXELS_OF_WEBP", 5_000)
+def test_a_webp_has_fewer_pixels_because_its_decoder_holds_it_several_times(monkeypatch):
+    monkeypatch.setattr(requests, "MOST_PIXELS", 12_500)
     file = io.BytesIO()
     Image.new("RGB", (100, 100)).save(file, "WEBP")
     with pytest.raises(Refused, match="image 2: 100x100 is more than 5000 pixels"):

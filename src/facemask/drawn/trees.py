@@ -16,7 +16,13 @@ from facemask.drawn.sittings import Face, Sitting
 from facemask.errors import UserError
 from facemask.files import replacing
 
-TREES = ("competition", "all_age_faces", "medical_masks", "truth")
+# Folder -> a file that it always holds.
+TREES = {
+    "competition": "train/train.csv",
+    "all_age_faces": f"{all_age_faces.ROOT}/image sets/train.txt",
+    "medical_masks": "df_part_1.csv",
+    "truth": "eval.csv",
+}
 BATCH = 4  # sittings handed to a process at a time
 Work = tuple[Sitting | Face, Path]
 
@@ -24,16 +30,18 @@ Work = tuple[Sitting | Face, Path]
 def draw(
     folder: Path, *, persons: int, all_age_faces: int, medical_masks: int, seed: int, workers: int, label_noise: float
 ) -> None:
-    """Write folder/{competition,all_age_faces,medical_masks,truth}, replacing what is there.
+    """Write folder/{competition,all_age_faces,medical_masks,truth}, replacing what was drawn there.
 
     `persons` people of 7 photos, `all_age_faces` faces, `medical_masks` people of 4 photos; `label_noise` is the share
     of train persons with a wrong gender, the same with a wrong age band, the same with two photos exchanged; `workers`
     0 is every core.
-    Raises UserError for a number out of range.
+    Raises UserError for a number out of range, and where other photos stand in the place.
     """
     _check(persons, all_age_faces, medical_masks, label_noise, workers)
+    if not (folder / "truth/eval.csv").is_file() and (there := [tree for tree in TREES if (folder / tree).exists()]):
+        raise UserError(f"{folder / there[0]} was not drawn here; remove it or name another folder")
     with ExitStack() as stack:
-        roots = {tree: stack.enter_context(replacing(folder / tree)) for tree in TREES}
+        roots = {tree: stack.enter_context(replacing(folder / tree, holds)) for tree, holds in TREES.items()}
         _draw_into(roots, persons, all_age_faces, medical_masks, seed, workers or os.cpu_count() or 1, label_noise)
 
 

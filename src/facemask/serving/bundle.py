@@ -1,6 +1,7 @@
 """The finished ensemble as one folder that needs nothing else of the pipeline, and nothing pickled.
 
-    bundle.json                          members' recipes and views, folds, how photos are stored, the chosen stacker
+    bundle.json                          members' recipes and views, folds, how photos are stored, the chosen stacker, and
+                                         the sha256 of every other file and of these words themselves
     weights/<member>/<fold>.safetensors  every model
     evidence/<member>.parquet            the member's out-of-fold predictions of the photos that the stacker learns from
     evidence/classes.parquet             those photos' joint classes
@@ -21,16 +22,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facemask.ensemble.choice import Ensemble, fit_ensemble
+from facemask.ensemble.candidates import CANDIDATES
+from facemask.ensemble.choice import CORRECTED, Ensemble, fit_ensemble
 from facemask.ensemble.evidence import gather
 from facemask.errors import UserError
-from facemask.files import replacing, write_json, write_parquet
+from facemask.files import open_regular, replacing, write_json, write_parquet
 from facemask.labels import ATTRIBUTES
 from facemask.nets.model import FaceNet, load_trained
 from facemask.predictions import JOINT_COLUMNS, read_members, read_table
 
 FORMAT = 1
 FOLDER = Path("data/ensemble/model")  # where the pipeline's bundle lies
+MEND = "run `dvc repro -f export`, or copy the bundle again"
 
 
 @dataclass(frozen=True)
@@ -82,32 +85,62 @@ def write_bundle(
     """weights: (member, fold) -> safetensors; tables: members' predictions; classes: photo and joint class of the photos
     that the stacker learns from, in that order.
     """
-    with replacing(bundle.folder) as folder:
+    with replacing(bundle.folder, "bundle.json") as folder:
         for (member, fold), path in weights.items():
             _link(path, folder / "weights" / member / f"{fold}.safetensors")
         for member in bundle.members:
             write_parquet(_rows(tables[member], classes["photo"]), folder / "evidence" / f"{member}.parquet")
         write_parquet(classes[["photo", "class"]], folder / "evidence" / "classes.parquet")
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        write_json(
-            _described(bundle) | {"sha256": {str(p.relative_to(folder)): _sha256(p) for p in files}},
-            folder / "bundle.json",
-        )
+        told = _described(bundle) | {"sha256": {str(p.relative_to(folder)): _sha256(p) for p in files}}
+        write_json(told | {"digest": _digest(told)}, folder / "bundle.json")
 
 
 def open_bundle(folder: Path) -> Bundle:
-    """Raises UserError where the pipeline has not written the bundle, or it is of another version of this code."""
+    """Raises UserError where the pipeline has not written the bundle, it is of another version of this code, or any byte of
+    it is not as it was written.
+    """
     path = folder / "bundle.json"
     if not path.is_file():
         raise UserError(
             f"{folder} holds no finished ensemble; run `make repro` first, or name another folder with --bundle"
         )
-    told = json.loads(path.read_text())
-    if told["format"] != FORMAT:
-        raise UserError(f"{path} is of format {told['format']}, this code reads {FORMAT}; run `dvc repro export`")
-    return Bundle(
-        folder, told["members"], told["folds"], told["training"], Stored(**told["stored"]), Stacker(**told["stacker"])
-    )
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        if told["format"] != FORMAT:
+            raise UserError(f"{path} is of format {told['format']}, this code reads {FORMAT}; run `dvc repro export`")
+        digest = told.pop("digest", None)  # bundles of before have none
+        if digest not in (None, _digest(told)):
+            raise UserError(f"{path} was edited since it was written; {MEND}")
+        bundle = Bundle(
+            folder,
+            told["members"],
+            told["folds"],
+            told["training"],
+            Stored(**told["stored"]),
+            Stacker(**told["stacker"]),
+        )
+        files = dict(told["sha256"])
+        needed = [f"weights/{member}/{fold}.safetensors" for member in bundle.members for fold in bundle.folds]
+        needed += [f"evidence/{name}.parquet" for name in (*bundle.members, "classes")]
+        chosen = bundle.stacker.name.removesuffix(CORRECTED)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path} is not what the export writes ({type(error).__name__}: {error}); {MEND}") from error
+    if chosen not in CANDIDATES:
+        raise UserError(f"{path} names the stacker {chosen!r}, which this code does not have; {MEND}")
+    _check_files(folder, files, needed)
+    return bundle
+
+
+def _check_files(folder: Path, files: dict[str, str], needed: list[str]) -> None:
+    """Raises UserError for the first file that is missing or of other bytes."""
+    for name in dict.fromkeys([*needed, *files]):
+        try:
+            is_right = _sha256(folder / name) == files.get(name)
+        except OSError as error:
+            raise UserError(f"{folder / name} cannot be read ({error.strerror}); {MEND}") from error
+        if not is_right:
+            raise UserError(f"{folder / name} is damaged or another bundle's: its sha256 does not fit; {MEND}")
 
 
 def columns(bundle: Bundle) -> dict[str, str]:
@@ -143,6 +176,10 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
+def _digest(told: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

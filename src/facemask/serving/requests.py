@@ -19,7 +19,9 @@ if TYPE_CHECKING:  # a bundle needs torch
 COLUMN = "image"
 MOST_PHOTOS = 32  # a request
 LARGEST_PHOTO = 20 * 2**20  # bytes of the file
-MOST_PIXELS, MOST_PIXELS_OF_WEBP = 50_000_000, 20_000_000  # of one photo: decoding it takes at most about 0.5 GB
+MOST_PIXELS = (
+    50_000_000  # of one photo, of a WebP or AVIF 0.4 of it (decode.HEAVY_SHARE); decoding takes at most about 0.4 GB
+)
 MOST_PARTS = 10_000  # brackets, quotes and commas of a body
 NOT_BASE64 = "is not base64; send each photo's file in base64, on one line"
 SHAPES = '{"instances": [{"image": "<base64>"}]} or {"dataframe_split": {"columns": ["image"], "data": [["<base64>"]]}}'
@@ -82,9 +84,8 @@ def _photo(image: str, number: int, stored: "Stored") -> Array:
         data = base64.b64decode(image, validate=True)
     except ValueError as error:
         raise Refused(f"image {number} {NOT_BASE64}") from error
-    most = MOST_PIXELS_OF_WEBP if data[8:12] == b"WEBP" else MOST_PIXELS  # its decoder holds the picture four times
     try:
-        pixels = decode(data, stored.short_side, min(stored.pixel_limit, most)).pixels
+        pixels = decode(data, stored.short_side, min(stored.pixel_limit, MOST_PIXELS)).pixels
     except Broken as error:
         raise Refused(f"image {number}: {error}") from error
     if stored.kind == JPEGS.decode():

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
 from facemask.errors import UserError
+from facemask.files import open_regular
 from facemask.sources.walk import files_below, is_junk
 
 PHOTO_NAME = re.compile(r".*\.(jpe?g|jpe|jfif|mpo|png|webp|bmp|gif|tiff?|avif|hei[cf])", re.DOTALL | re.IGNORECASE)
@@ -151,7 +152,7 @@ def begins_as_photo(entry: Entry) -> bool:
 def _head(entry: Entry) -> bytes:
     """At most HEAD bytes from the beginning of a file of a tree. Raises Broken or OSError."""
     if entry.member is None:
-        with open(entry.container, "rb") as file:
+        with open_regular(entry.container) as file:
             return file.read(HEAD)
     member = entry.member
     if member.is_encrypted or member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -238,7 +239,7 @@ def _open_parts(tree: Tree, key: str) -> None:
 
 
 def _read_file(path: str) -> bytes:
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > LARGEST_FILE:
             raise Broken(f"larger than {LARGEST_FILE} bytes")
         return file.read()
@@ -313,7 +314,7 @@ def _read_member(container: str, member: Member) -> bytes:
 
 def _packed_bytes(container: str, member: Member, most: int = LARGEST_FILE) -> bytes:
     """The first `most` bytes of a member as they lie in the zip."""
-    with open(container, "rb") as file:
+    with open_regular(container) as file:
         file.seek(member.offset)
         header = file.read(LOCAL_HEADER)
         if len(header) < LOCAL_HEADER or header[:4] != b"PK\x03\x04":

@@ -24,8 +24,8 @@ from threading import Lock
 import numpy as np
 from scipy.stats import t as student_t
 
-from facemask.errors import UserError, one_sentence
-from facemask.files import check_output, replacing, write_json, write_text
+from facemask.core.errors import UserError, one_sentence
+from facemask.core.files import check_output, replacing, write_json, write_text
 
 FIRST_SEED = 2021
 CODE = (
@@ -36,7 +36,7 @@ CODE = (
     "labels",
     "requirements.lock",
     "dvc.yaml",
-    "drawn/dvc.yaml",
+    "demo_data/dvc.yaml",
 )  # what a score hangs on
 ALWAYS = ("stack.candidates=[soft_vote]",)  # the members' own mean: a stacker's choice would add its noise
 YEARS = "members.plain.years={gamma:0.05,frozen:true}"

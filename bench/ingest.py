@@ -26,12 +26,12 @@ from PIL import Image
 from processes import MEGABYTE, run_bound
 from tqdm import tqdm
 
-from facemask.errors import one_sentence
-from facemask.files import replacing
-from facemask.photos.decode import decode
-from facemask.photos.ingest import Outputs, Settings, ingest
-from facemask.sources.folders import list_photos
-from facemask.sources.tree import open_tree
+from facemask.core.errors import one_sentence
+from facemask.core.files import replacing
+from facemask.ingest.decode import decode
+from facemask.ingest.folders import list_photos
+from facemask.ingest.ingest import Outputs, Settings, ingest
+from facemask.ingest.tree import open_tree
 
 SHORT_SIDE = 384
 PIXEL_LIMIT = 10**8

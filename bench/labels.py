@@ -38,13 +38,13 @@ from sklearn.metrics import average_precision_score, f1_score
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from facemask.cleaning.corrections import EXCHANGED
-from facemask.cleaning.evidence import judge_photos
-from facemask.cleaning.fixing import fix_labels
-from facemask.cleaning.judgements import Judgements, votes_against
-from facemask.cleaning.ranking import find_suspects, rank_labels
-from facemask.draws import generator
-from facemask.labels import Array, age_band, encode
+from facemask.core.labels import Array, age_band, encode
+from facemask.core.rng import generator
+from facemask.fix_labels.corrections import EXCHANGED
+from facemask.fix_labels.fixing import fix_labels
+from facemask.relabel.judgements import Judgements, votes_against
+from facemask.relabel.posterior import judge_photos
+from facemask.relabel.ranking import find_suspects, rank_labels
 
 RATES = (0.01, 0.04)
 FIXES = {"auto": True, "margin": 1.5, "action": "change", "weight": 0.3, "most": 1.0}
@@ -268,7 +268,7 @@ def _print_worth(rows: pd.DataFrame) -> None:
 
 def measure_speed(persons: int = 2700) -> None:
     """Time and peak memory of 18,900 photos' judgements in, suspects out."""
-    from facemask.cleaning.judgements import Judgements as Blank
+    from facemask.relabel.judgements import Judgements as Blank
 
     random, files = np.random.default_rng(0), ["incorrect_mask", *(f"mask{i}" for i in range(1, 6)), "normal"]
     person = np.repeat([f"{number:06d}" for number in range(persons)], PHOTOS)

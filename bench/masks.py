@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from facemask.errors import one_sentence
-from facemask.files import check_output, replacing
-from facemask.photos.decode import decode
-from facemask.photos.landmarks import find_landmarks
-from facemask.photos.masks import MASK_OF_PLACEMENT, Overlay, draw_mask
+from facemask.core.errors import one_sentence
+from facemask.core.files import check_output, replacing
+from facemask.ingest.decode import decode
+from facemask.ingest.dlib_landmarks import find_landmarks
+from facemask.ingest.mask_overlay import MASK_OF_PLACEMENT, Overlay, draw_mask
 
 SHORT_SIDE, PIXEL_LIMIT = 512, 10**8
 CELL = (232, 176)  # height, width

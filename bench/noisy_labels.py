@@ -20,10 +20,10 @@ from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 import facemask.drawn
-from facemask.cleaning.judgements import Judgements
-from facemask.draws import generator
-from facemask.files import replacing
-from facemask.labels import MASK, OLD_AGE, Array, age_band
+from facemask.core.files import replacing
+from facemask.core.labels import MASK, OLD_AGE, Array, age_band
+from facemask.core.rng import generator
+from facemask.relabel.judgements import Judgements
 
 PROTOCOLS = ("alone", "rest")
 FOLDS = 5
@@ -156,7 +156,7 @@ def _drawing_code() -> str:
 
 
 def _drawn(persons: int, seed: int) -> dict[str, Array]:
-    from facemask.drawn.competition import plan_persons, sittings
+    from facemask.tools.demo_data.competition_tree import plan_persons, sittings
 
     people = plan_persons(persons, seed, 0.0)
     planned = sittings(people, seed)
@@ -172,9 +172,9 @@ def _drawn(persons: int, seed: int) -> dict[str, Array]:
 
 
 def _draw_photos(sitting: object) -> Array:
-    from facemask.drawn.people import draw_person
-    from facemask.drawn.portrait import draw_portrait
-    from facemask.drawn.sittings import Sitting
+    from facemask.tools.demo_data.people import draw_person
+    from facemask.tools.demo_data.portrait import draw_portrait
+    from facemask.tools.demo_data.sittings import Sitting
 
     assert isinstance(sitting, Sitting)
     cv2.setNumThreads(1)

@@ -16,11 +16,11 @@ from torchvision import transforms as v1
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
+from facemask.nets.device import use_threads
 from facemask.nets.model import FaceNet, build, normalisation
-from facemask.nets.processor import use_threads
 from facemask.params import compose
-from facemask.training.engine import Fit
-from facemask.training.fit import fit
+from facemask.train.engine import Fit
+from facemask.train.fit import fit
 
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from processes import peak_megabytes
 
-from facemask.ensemble.choice import choose
-from facemask.ensemble.evidence import gather
-from facemask.folds import person_folds
-from facemask.labels import Array, encode
+from facemask.core.folds import person_folds
+from facemask.core.labels import Array, encode
+from facemask.core.predictions import JOINT_COLUMNS
 from facemask.params import section
-from facemask.predictions import JOINT_COLUMNS
+from facemask.stack.choice import choose
+from facemask.stack.member_tables import gather
 
 PHOTOS_A_PERSON, FOLDS = 7, 5
 SHARES = np.array([549, 410, 83, 732, 817, 109])  # persons by gender and age band, of 2,700

@@ -32,12 +32,12 @@ from timm.utils import ModelEmaV3
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from tqdm import tqdm
 
+from facemask.ingest.geometry import centre_view
+from facemask.ingest.store import KIND_BYTES, PIXELS
+from facemask.nets.device import use_threads
 from facemask.nets.model import normalisation
-from facemask.nets.processor import use_threads
-from facemask.photos.geometry import centre_view
-from facemask.photos.store import KIND_BYTES, PIXELS
-from facemask.training.batches import TrainingBatches
-from facemask.training.engine import Fit
+from facemask.train.batches import TrainingBatches
+from facemask.train.engine import Fit
 
 ORIGINAL = 512, 384  # height, width: the competition's photos
 STORED = ORIGINAL if CUDA else (192, 144)  # the store's at scale=full and scale=demo

@@ -9,8 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from facemask.errors import UserError, one_sentence
-from facemask.files import write_text
+from facemask.core.errors import UserError, one_sentence
+from facemask.core.files import write_text
 
 PAGE = Path("docs/experiments.md")
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)

@@ -22,13 +22,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facemask.labels import age_band, encode
-from facemask.photos.collection import Photos
-from facemask.predictions import read_table
-from facemask.scoring.metrics import macro_f1
-from facemask.scoring.scores import ensemble_intervals, parts_of, predicted_classes
-from facemask.serving.bundle import open_bundle
-from facemask.serving.final import FinalEnsemble
+from facemask.core import paths
+from facemask.core.labels import age_band, encode
+from facemask.core.predictions import read_table
+from facemask.ingest.photos import Photos
+from facemask.stack.metrics import macro_f1
+from facemask.submit.scores import ensemble_intervals, parts_of, predicted_classes
+from facemask.tools.serve.bundle import open_bundle
+from facemask.tools.serve.final_ensemble import FinalEnsemble
 
 NAMES = ("stack", "half", "single", "baseline", "nested", "on_truth", "one_net")
 RUN = ("also=three_head", "model.reference=[baseline,three_head]")
@@ -47,7 +48,7 @@ def scores(seed: int, overrides: list[str], folder: Path) -> dict[str, float]:
 def figures(clone: Path) -> dict[str, float]:
     board = json.loads((clone / "metrics/scores.json").read_text())
     complete = [*board["members"].values(), *board["references"].values(), board["baseline"]]
-    photos = read_table(clone / "data/training/photos.parquet")
+    photos = read_table(clone / paths.training_table("competition"))
     stack = read_table(clone / "data/ensemble/probabilities.parquet")
     parts = parts_of(photos, pd.read_csv(clone / "data/drawn/truth/eval.csv", dtype={"person": str}))
     interval = ensemble_intervals(stack, parts, 0, 0)["private"]
@@ -75,7 +76,7 @@ def on_truth(clone: Path, photos: pd.DataFrame, stack: pd.DataFrame) -> float:
 def one_net(clone: Path) -> float:
     """Private macro F1 of the stack on one network a member, the mean over the folds."""
     bundle = open_bundle(clone / "data/ensemble/model")
-    photos = read_table(clone / "data/training/photos.parquet")
+    photos = read_table(clone / paths.training_table("competition"))
     truth = pd.read_csv(clone / "data/drawn/truth/eval.csv")
     private = truth[truth["half"] == "private"].merge(
         photos[photos["split"] == "eval"], left_on="ImageID", right_on="file", suffixes=("_true", "")

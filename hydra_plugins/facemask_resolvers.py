@@ -12,11 +12,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 ABSENT = "conf/absent"  # an empty source: DVC wants a path that exists
 DRAWN = "data/drawn/competition"
+SECOND_ROUND = "data/training/second.parquet"  # the training table with pseudo-labels
+SOURCES = ("competition", "all_age_faces", "medical_masks", "folders")
 FURTHER = "data/pretrained"  # where stage pretrain@<member> leaves <member>.safetensors
-ROUNDS = {False: "data/training/photos.parquet", True: "data/training/second.parquet"}  # by: is it a student?
-
-
-MOST_FOLDS = 101  # one more than facemask.schema allows
+MOST_FOLDS = 101  # one more than facemask.core.schema allows
 
 
 def _given(path: str | None) -> str:
@@ -42,17 +41,29 @@ def _students(members: DictConfig, trained: ListConfig) -> ListConfig:
     return OmegaConf.create([name for name in trained if name in members and "pseudo" in members[name].sources])
 
 
-def _fits(members: DictConfig, trained: ListConfig, folds: ListConfig, students: ListConfig) -> DictConfig:
-    """<member>-<fold> -> what that fit reads beside the pixels: its training table and, where they are a file, its weights."""
+def _fits(members: DictConfig, trained: ListConfig, folds: ListConfig) -> DictConfig:
+    """<member>-<fold> -> what that fit reads: its weights where they are a file, and of each source its training table and
+    pixels, where its recipe names the source. A student (source `pseudo`) reads the second round's table instead.
+    """
     fits = {}
     for member in trained:
-        weights = members[member].weights if member in members else ""
-        own = {
-            "photos": ROUNDS[member in students],
-            "weights": weights if weights.endswith(".safetensors") else ABSENT,
-        }
+        recipe = members[member] if member in members else OmegaConf.create({"weights": "", "sources": []})
+        own = {"weights": recipe.weights if recipe.weights.endswith(".safetensors") else ABSENT}
+        for source in SOURCES:
+            table, pixels = f"data/training/{source}.parquet", f"data/photos/{source}.pixels"
+            if "pseudo" in recipe.sources:
+                table = SECOND_ROUND
+            is_read = source in recipe.sources
+            own[source] = {"table": table if is_read else ABSENT, "pixels": pixels if is_read else ABSENT}
         fits |= {f"{member}-{fold}": {"member": member, "fold": fold, **own} for fold in folds}
     return OmegaConf.create(fits)
+
+
+def _versions() -> DictConfig:
+    """Of the libraries that compute, what is installed: another version re-runs the stages that import it."""
+    from facemask.core.code import installed_versions
+
+    return OmegaConf.create(installed_versions())
 
 
 def _further(members: DictConfig, trained: ListConfig) -> ListConfig:
@@ -100,6 +111,7 @@ for _name, _resolver, _nothing in (
     ("chosen", _chosen, []),
     ("students", _students, []),
     ("fits", _fits, {}),
+    ("versions", _versions, {}),
     ("further", _further, []),
     ("when", _when, []),
     ("made", _made, ABSENT),

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from facemask import params
-from facemask.errors import UserError, one_sentence
-from facemask.files import write_json
-from facemask.licences import LANDMARKS
-from facemask.photos.ingest import Outputs, Settings, counts, ingest, write_empty
-from facemask.photos.landmarks import check_landmarks
-from facemask.photos.masks import choose_overlays
-from facemask.photos.table import empty_table
-from facemask.sources import all_age_faces, competition, folders, medical_masks
-from facemask.sources.listing import Listing
-from facemask.sources.tree import Tree, open_tree
+from facemask.core import paths
+from facemask.core.code import stage
+from facemask.core.errors import UserError
+from facemask.core.files import write_json
+from facemask.core.licences import LANDMARKS
+from facemask.core.tables import empty_table
+from facemask.ingest import all_age_faces, competition, folders, medical_masks
+from facemask.ingest.dlib_landmarks import check_landmarks
+from facemask.ingest.ingest import Outputs, Settings, counts, ingest, write_empty
+from facemask.ingest.listing import Listing
+from facemask.ingest.mask_overlay import choose_overlays
+from facemask.ingest.tree import Tree, open_tree
 
-ABSENT = Path("conf/absent")  # the tree of a source that is not given
 SOURCES = {
     "competition": (competition, "data.root"),
     "all_age_faces": (all_age_faces, "data.all_age_faces"),
@@ -66,8 +67,8 @@ def report(source: str, photos: dict[str, Any], listing: Listing) -> None:
         f"  {listing.files} files = {photos['photos']} used + {quarantined} quarantined + {photos['passed_over']} passed over"
         + (f"; {listing.missing} more are listed and not there" if listing.missing else "")
     )
-    for reason, paths in listing.passed.items():
-        print(f"  passed over: {len(paths)} {reason}, such as {paths[0]!r}")
+    for reason, files in listing.passed.items():
+        print(f"  passed over: {len(files)} {reason}, such as {files[0]!r}")
     for note in listing.notes:
         print(f"  {note}")
 
@@ -75,21 +76,28 @@ def report(source: str, photos: dict[str, Any], listing: Listing) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", choices=SOURCES, required=True)
-    for name in ("tree", "table", "pixels", "quarantine", "metrics"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--tree", type=Path, required=True, help="folder or zip; conf/absent where none is given")
+    for name in ("table", "pixels", "quarantine", "metrics"):
+        parser.add_argument(f"--{name}", type=Path, help="default: the pipeline's own place")
     args = parser.parse_args()
-    outputs = Outputs(args.table, args.pixels, args.quarantine)
-    if args.tree == ABSENT:
-        if args.source == "competition":
+    source = args.source
+    outputs = Outputs(
+        args.table or paths.photo_table(source),
+        args.pixels or paths.pixels(source),
+        args.quarantine or paths.quarantine(source),
+    )
+    counted = args.metrics or paths.ingest_counts(source)
+    if args.tree == paths.ABSENT:
+        if source == "competition":
             raise UserError("data.root is not given; set it to the folder or zip that holds train/ and eval/")
         write_empty(outputs)
-        write_json(counts(empty_table(), 0) | Listing(empty_table(), {}).account(), args.metrics)
-        print(f"{args.source}: 0 photos: source not given")
+        write_json(counts(empty_table(), 0) | Listing(empty_table(), {}).account(), counted)
+        print(f"{source}: 0 photos: source not given")
         return
-    check_licence(args.source)
+    check_licence(source)
     section = params.section("ingest")
-    tree = open_tree(args.tree, SOURCES[args.source][1])
-    listing = list_photos(args.source, tree, section)
+    tree = open_tree(args.tree, SOURCES[source][1])
+    listing = list_photos(source, tree, section)
     overlays = choose_overlays(listing.bare, section["masks"], params.section("seed"))
     if overlays:
         check_landmarks()
@@ -101,10 +109,10 @@ def main() -> None:
     table = ingest(listing, overlays, settings, outputs, checkpoints)
     photos = counts(table, len(listing.photos) + len(listing.refused) - len(table), overlays)
     photos |= listing.account()
-    write_json(photos | licence(args.source), args.metrics)
-    report(args.source, photos, listing)
+    write_json(photos | licence(source), counted)
+    report(source, photos, listing)
 
 
 if __name__ == "__main__":
-    with one_sentence():
+    with stage("ingest"):
         main()

@@ -1,4 +1,4 @@
-"""Photos without labels -> a member's backbone, pre-trained further by masked image modelling."""
+"""Masked image modelling: a member's backbone, trained further on photos without labels."""
 
 import argparse
 from pathlib import Path
@@ -6,41 +6,40 @@ from pathlib import Path
 import pandas as pd
 
 from facemask import params
-from facemask.errors import one_sentence
-from facemask.files import replacing, write_csv
+from facemask.core import paths
+from facemask.core.code import stage
+from facemask.core.files import replacing, write_csv
+from facemask.core.tables import SOURCES, joined
 from facemask.nets.model import sized
 from facemask.nets.weights import save_tensors
-from facemask.training.checkpoint import checkpoint_folder, code, fingerprint
-from facemask.training.engine import Fit
-from facemask.training.memory import enough_memory
-from facemask.training.pretrain import pretrain, seen_photos
+from facemask.tools.pretrain.pretrain import pretrain, seen_photos
+from facemask.train.checkpoint import checkpoint_folder, mark_of
+from facemask.train.engine import Fit
+from facemask.train.memory import enough_memory
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", required=True, nargs="+", type=Path, help="photo tables, one a source")
-    parser.add_argument("--stores", required=True, help="folder of <source>.pixels")
     parser.add_argument("--member", required=True, help="whose backbone, size and augmentation")
-    parser.add_argument("--out", required=True, help="the backbone's weights (safetensors)")
-    parser.add_argument("--history", required=True)
-    arguments = parser.parse_args()
+    name = parser.parse_args().member
     seed, training, options = params.section("seed"), params.section("training"), params.section("pretrain")
-    recipe, name = sized(params.member(arguments.member)), arguments.member
+    recipe, tables = sized(params.member(name)), [paths.photo_table(source) for source in SOURCES]
 
-    tables = [pd.read_parquet(path) for path in arguments.photos]
-    rows = seen_photos(pd.concat([table for table in tables if len(table)], ignore_index=True), options)
-    stores = {source: f"{arguments.stores}/{source}.pixels" for source in rows["source"].unique()}
+    rows = seen_photos(joined(pd.read_parquet(path) for path in tables), options)
+    stores = {source: str(paths.pixels(source)) for source in rows["source"].unique()}
     evaluated = int((rows["split"] == "eval").sum())
     print(f"pretrain {name}: {recipe['backbone']} on {len(rows)} photos, {evaluated} of them eval photos", flush=True)
     given = [Path(path) for path in (recipe["weights"], options["tokenizer"]) if Path(path).is_file()]
-    mark = fingerprint(seed, name, training, recipe, options, *given, *arguments.photos, *code())
+    mark = mark_of(seed, name, training, recipe, options, *given, *tables, paths.code("pretrain"))
     advice = f"pretrain {name}: a batch of {options['batch']} photos does not fit into memory; lower pretrain.batch"
     with checkpoint_folder("pretrain", mark) as folder, enough_memory(advice):
         backbone, history = pretrain(Fit(recipe, training, seed, name, folder), options, rows, stores)
-        with replacing(arguments.out) as out:
+        weights = paths.pretrained(name)
+        with replacing(weights) as out:
             save_tensors(backbone, out)
-        write_csv(pd.DataFrame(history), arguments.history)
+        write_csv(pd.DataFrame(history), weights.with_suffix(".csv"))
 
 
-with one_sentence():
-    main()
+if __name__ == "__main__":
+    with stage("pretrain"):
+        main()

@@ -1,41 +1,30 @@
-"""Teachers' opinions -> pseudo-labels above the thresholds, and the training table of the second round."""
-
-import argparse
-from pathlib import Path
-
-import pandas as pd
+"""The teachers' probabilities above the thresholds become labels: the training table of the second round."""
 
 from facemask import params
-from facemask.errors import one_sentence
-from facemask.files import write_csv, write_json, write_parquet
-from facemask.predictions import read_members, read_table
-from facemask.pseudo import filled, measured, pseudo_labels
+from facemask.core import paths
+from facemask.core.code import stage
+from facemask.core.files import write_csv, write_json, write_parquet
+from facemask.core.labels import ATTRIBUTES
+from facemask.core.predictions import read_members, read_table
+from facemask.core.tables import SOURCES, joined, read_truth
+from facemask.tools.pseudo.pseudo_labels import filled, measured, pseudo_labels
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", required=True, type=Path, help="the training table")
-    parser.add_argument("--opinions", required=True, type=Path, help="holds <teacher>.parquet")
-    parser.add_argument("--truth", required=True, type=Path, help="folder with eval.csv where the truth is known")
-    parser.add_argument("--labels", required=True, type=Path, help="photo, attribute, value, confidence (csv)")
-    parser.add_argument("--out", required=True, type=Path, help="the training table of the second round")
-    parser.add_argument("--metrics", required=True, type=Path)
-    arguments = parser.parse_args()
     options = params.section("pseudo")
-
-    photos = read_table(arguments.photos)
-    opinions = read_members(arguments.opinions, options["teachers"])
-    labels = pseudo_labels(list(opinions.values()), options["thresholds"])
-    truth_file = arguments.truth / "eval.csv"
-    metrics = measured(photos, labels, pd.read_csv(truth_file) if truth_file.is_file() else None)
-    write_csv(labels, arguments.labels)
-    write_parquet(filled(photos, labels, options["weight"]), arguments.out)
-    write_json(metrics, arguments.metrics)
-    for attribute in ("mask", "gender", "age"):
-        told = metrics[attribute]
-        right = "" if told["accuracy"] is None else f", {told['accuracy']:.3f} of them right"
-        print(f"pseudo-labels: {attribute} of {told['used']} of {told['unlabelled']} photos{right}")
+    photos = joined(read_table(paths.training_table(source)) for source in SOURCES)
+    taught = read_members(paths.TEACHERS, options["teachers"])
+    labels = pseudo_labels(list(taught.values()), options["thresholds"])
+    counts = measured(photos, labels, read_truth(params.section("given")["truth"], "eval.csv"))
+    write_csv(labels, paths.PSEUDO_LABELS)
+    write_parquet(filled(photos, labels, options["weight"]), paths.SECOND_ROUND)
+    write_json(counts, paths.PSEUDO_COUNTS)
+    for attribute in ATTRIBUTES:
+        found = counts[attribute]
+        right = "" if found["accuracy"] is None else f", {found['accuracy']:.3f} of them right"
+        print(f"pseudo-labels: {attribute} of {found['used']} of {found['unlabelled']} photos{right}")
 
 
-with one_sentence():
-    main()
+if __name__ == "__main__":
+    with stage("pseudo"):
+        main()

@@ -1,6 +1,5 @@
 """What is still wrong, and why: report.html, figures and tables for plots/, and the findings as numbers."""
 
-import argparse
 import json
 from pathlib import Path
 
@@ -9,66 +8,44 @@ import pandas as pd
 from tqdm import tqdm
 
 from facemask import params
-from facemask.errors import one_sentence
-from facemask.files import replacing, write_csv, write_json, write_text
-from facemask.labels import Array
-from facemask.photos.geometry import resize
-from facemask.photos.store import Store
-from facemask.predictions import read_members, read_table
-from facemask.scoring import clothes, sections
-from facemask.scoring.calls import MAIN
-from facemask.scoring.errors import class_table, worst
-from facemask.scoring.insights import insights, plot_tables
-from facemask.scoring.looks import GradCam
-from facemask.scoring.material import Material
-from facemask.scoring.report import page, photo
-from facemask.scoring.second_round import SecondRound
-
-PATHS = {
-    "photos": "training table",
-    "pixels": "the competition's photo store",
-    "predictions": "holds <member>.parquet",
-    "probabilities": "the ensemble's probabilities (parquet)",
-    "candidates": "every candidate's score (csv)",
-    "choice": "the choice and its reason (json)",
-    "scores": "metrics/scores.json",
-    "histories": "holds <member>/<fold>/history.csv",
-    "looks": "what the stage looks made",
-    "pseudo": "what the stage pseudo counted, where there are pseudo-labels",
-    "changes": "what fix_labels changed (csv)",
-    "truth": "folder with train.csv, eval.csv where the truth is known",
-    "report": "the page to write",
-    "plots": "folder for figures (png) and tables (csv)",
-    "sheets": "folder for figures that show photos (png), outside git",
-    "findings": "the findings as numbers, to write (json)",
-}
+from facemask.core import paths
+from facemask.core.code import stage
+from facemask.core.files import replacing, write_csv, write_json, write_text
+from facemask.core.labels import Array
+from facemask.core.predictions import read_members, read_table
+from facemask.core.tables import SOURCES, joined, read_truth
+from facemask.ingest.geometry import resize
+from facemask.ingest.store import Store
+from facemask.tools.report import clothes, sections
+from facemask.tools.report.error_tables import class_table, worst
+from facemask.tools.report.grad_cam_figures import GradCam
+from facemask.tools.report.insights import insights, plot_tables
+from facemask.tools.report.material import Material
+from facemask.tools.report.photo_rows import MAIN
+from facemask.tools.report.report_page import page, photo
+from facemask.tools.report.second_round import SecondRound
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name, what in PATHS.items():
-        parser.add_argument(f"--{name}", type=Path, required=True, help=what)
-    parser.add_argument("--sources", type=Path, required=True, nargs="+", help="<source>.json: what ingest counted")
-    paths = parser.parse_args()
-    photos = read_table(paths.photos)
-    pixels = Pixels(paths.pixels, photos)
-    material = gather(paths, photos, pixels)
+    photos = joined(read_table(paths.training_table(source)) for source in SOURCES)
+    pixels = Pixels(paths.pixels("competition"), photos)
+    material = gather(photos, pixels)
     found, rows = insights(material), material.parts[MAIN]
     wrong = worst(rows, params.section("report")["worst"])
     sheet = [photo(row, pixels[row["photo"]]) for row in wrong.to_dict("records")]
     shown = sections.all_sections(material, sheet)
     pictures = [*(picture for section in shown for picture in section.pictures), sections.contact_sheet(sheet)]
     for picture in tqdm(pictures, desc="figures", disable=None):
-        folder = paths.sheets if picture.shows_photos else paths.plots
+        folder = paths.SHEETS if picture.shows_photos else paths.PLOTS
         with replacing(folder / f"{picture.name}.png") as temporary:
             temporary.write_bytes(picture.light)
     tables = plot_tables(material.parts, class_table(rows), material.curves, material.candidates)
     for name, table in tables.items():
-        write_csv(table, paths.plots / f"{name}.csv")
-    write_json(found, paths.findings)
+        write_csv(table, paths.PLOTS / f"{name}.csv")
+    write_json(found, paths.FINDINGS)
     title = "Face masks: what the ensemble gets wrong"
-    write_text(page(title, *sections.top(material, found), shown), paths.report)
-    print(f"report: {paths.report} ({len(shown)} sections), {paths.plots}/, {paths.findings}")
+    write_text(page(title, *sections.top(material, found), shown), paths.REPORT)
+    print(f"report: {paths.REPORT} ({len(shown)} sections), {paths.PLOTS}/, {paths.FINDINGS}")
 
 
 class Pixels:
@@ -82,37 +59,36 @@ class Pixels:
         return self.store[self.place[photo]]
 
 
-def gather(paths: argparse.Namespace, photos: pd.DataFrame, pixels: Pixels) -> Material:
-    maps, rows = np.load(paths.looks / "maps.npy"), pd.read_csv(paths.looks / "maps.csv")
+def gather(photos: pd.DataFrame, pixels: Pixels) -> Material:
+    given = params.section("given")
+    maps, rows = np.load(paths.EXPLAINED / "maps.npy"), pd.read_csv(paths.EXPLAINED / "maps.csv")
     colours, mean = portraits(pixels, list(maps.shape[1:]))
     changes = (
-        pd.read_csv(paths.changes, dtype=str, keep_default_na=False) if paths.changes.is_file() else pd.DataFrame()
+        pd.read_csv(paths.LABEL_CHANGES, dtype=str, keep_default_na=False)
+        if paths.LABEL_CHANGES.is_file()
+        else pd.DataFrame()
     )
     return Material(
         photos=photos,
-        stack=read_table(paths.probabilities),
-        members=read_members(paths.predictions, params.section("model")["members"]),
-        candidates=pd.read_csv(paths.candidates).rename(columns=lambda name: name.removeprefix("macro_f1.")),
-        choice=json.loads(paths.choice.read_text()),
-        board=json.loads(paths.scores.read_text()),
-        curves=curves(paths.histories),
+        stack=read_table(paths.PROBABILITIES),
+        members=read_members(paths.PREDICTIONS, params.section("model")["members"]),
+        candidates=pd.read_csv(paths.CANDIDATES).rename(columns=lambda name: name.removeprefix("macro_f1.")),
+        choice=json.loads(paths.CHOICE.read_text()),
+        board=json.loads(paths.SCORES.read_text()),
+        curves=curves(),
         changes=changes,
         colours=colours,
         grad_cam=GradCam(maps, rows, {photo: pixels[photo] for photo in rows["photo"].unique()}, mean),
-        external=pd.read_csv(paths.looks / "external.csv", dtype={"person": str, "file": str}),
-        sources={path.stem: json.loads(path.read_text()) for path in paths.sources},
+        external=pd.read_csv(paths.EXPLAINED / "external.csv", dtype={"person": str, "file": str}),
+        sources={source: json.loads(paths.ingest_counts(source).read_text()) for source in SOURCES},
         medical_types=params.section("ingest")["medical_types"],
-        second_round=second_round(paths.pseudo),
-        truth_train=truth(paths.truth / "train.csv"),
-        truth_eval=truth(paths.truth / "eval.csv"),
+        second_round=second_round(Path(given["pseudo"])),
+        truth_train=read_truth(given["truth"], "train.csv"),
+        truth_eval=read_truth(given["truth"], "eval.csv"),
         data=params.section("data")["name"],
         seed=params.section("seed"),
         networks=params.used_networks(),
     )
-
-
-def truth(path: Path) -> pd.DataFrame | None:
-    return pd.read_csv(path, dtype={"person": str, "folder": str}) if path.is_file() else None
 
 
 def second_round(path: Path) -> SecondRound | None:
@@ -132,17 +108,17 @@ def portraits(pixels: Pixels, frame: list[int]) -> tuple[pd.Series, Array]:
     return pd.Series(names), (total / max(len(names), 1)).astype(np.uint8)
 
 
-def curves(folder: Path) -> pd.DataFrame:
+def curves() -> pd.DataFrame:
     """Every fold's history of the run's members, one below the other."""
     tables = []
     for member in params.section("trained"):
         for fold in params.section("folds"):
-            path = folder / member / str(fold) / "history.csv"
+            path = paths.fit(member, fold) / "history.csv"
             if path.is_file():
                 tables.append(pd.read_csv(path)[["epoch", "loss"]].assign(member=member, fold=fold))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["epoch", "loss", "member", "fold"])
 
 
 if __name__ == "__main__":
-    with one_sentence():
+    with stage("report"):
         main()

@@ -1,43 +1,35 @@
-"""Corrected competition photos and the other sources -> the training table: folds, and ages of "60 or more" drawn."""
-
-import argparse
-import sys
+"""Fixed labels and external photo tables -> one training table a source: folds by person, ages of "60 or more" drawn."""
 
 import pandas as pd
 
 from facemask import params
-from facemask.ages import resampled_years
-from facemask.errors import one_sentence
-from facemask.files import write_parquet
-from facemask.folds import person_folds
+from facemask.core import paths
+from facemask.core.ages import resampled_years
+from facemask.core.code import stage
+from facemask.core.files import write_parquet
+from facemask.core.folds import person_folds
+from facemask.core.tables import SOURCES
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fixed", required=True)
-    parser.add_argument("--photos", required=True, nargs="+", help="photo tables of the external sources")
-    parser.add_argument("--out", required=True)
-    arguments = parser.parse_args()
-    seed, options = params.section("seed"), params.section("resample")
-
-    externals = [pd.read_parquet(path) for path in arguments.photos]
-    for table in externals:
-        table[["written_mask", "written_gender", "written_age"]] = table[["mask", "gender", "age"]]
-        table["weight"], table["origin"] = 1.0, ""
-    fixed = pd.read_parquet(arguments.fixed)
-    photos = pd.concat([fixed, *[table for table in externals if len(table)]], ignore_index=True)
-    photos["years"] = resampled_years(photos, seed, options["old_mean"], options["oldest"])
-    train = photos["split"] == "train"
-    photos["fold"] = pd.array([pd.NA] * len(photos), dtype="Int8")
-    photos.loc[train, "fold"] = person_folds(photos[train], len(params.section("folds")), seed, "resample")
-    photos["weight"] = photos["weight"].astype("float32")
-    write_parquet(photos, arguments.out)
-    counts = photos.groupby(["source", "split"]).size()
-    print("training table: " + ", ".join(f"{source} {split} {count}" for (source, split), count in counts.items()))
-    absent = {"all_age_faces", "medical_masks"} - set(photos["source"])
-    if absent:
-        print(f"not given: {', '.join(sorted(absent))}; every member trains on what there is", file=sys.stderr)
+    seed, options, folds = params.section("seed"), params.section("resample"), params.section("folds")
+    for source in SOURCES:
+        is_competition = source == "competition"
+        table = pd.read_parquet(paths.FIXED_PHOTOS if is_competition else paths.photo_table(source))
+        if not is_competition:
+            table[["written_mask", "written_gender", "written_age"]] = table[["mask", "gender", "age"]]
+            table["weight"], table["origin"] = 1.0, ""
+        table["years"] = resampled_years(table, seed, options["old_mean"], options["oldest"])
+        table["fold"] = pd.array([pd.NA] * len(table), dtype="Int8")
+        if is_competition:
+            train = table["split"] == "train"
+            table.loc[train, "fold"] = person_folds(table[train], len(folds), seed, "resample")
+        table["weight"] = table["weight"].astype("float32")
+        write_parquet(table, paths.training_table(source))
+        counts = ", ".join(f"{count} {split}" for split, count in table.groupby("split").size().items())
+        print(f"{source}: {counts or 'not given; every member trains on what there is'}")
 
 
-with one_sentence():
-    main()
+if __name__ == "__main__":
+    with stage("resample"):
+        main()

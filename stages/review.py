@@ -5,17 +5,18 @@ import getpass
 from pathlib import Path
 
 from facemask import params
-from facemask.cleaning.ranking import read_suspects
-from facemask.cleaning.review import load_review, start
-from facemask.errors import UserError, one_sentence
-from facemask.files import check_output
+from facemask.core import paths
+from facemask.core.errors import UserError, one_sentence
+from facemask.core.files import check_output
+from facemask.relabel.ranking import read_suspects
+from facemask.tools.review.review_page import load_review, start
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=Path, default=Path("data/photos/competition.parquet"))
-    parser.add_argument("--pixels", type=Path, default=Path("data/photos/competition.pixels"))
-    parser.add_argument("--suspects", type=Path, default=Path("data/labels/suspects.csv"))
+    parser.add_argument("--photos", type=Path, default=paths.photo_table("competition"))
+    parser.add_argument("--pixels", type=Path, default=paths.pixels("competition"))
+    parser.add_argument("--suspects", type=Path, default=paths.SUSPECTS)
     parser.add_argument("--corrections", type=Path, help="default: data.labels of params.yaml")
     parser.add_argument("--by", default=getpass.getuser(), help="the name beside your decisions")
     parser.add_argument("--port", type=int, default=0, help="0: any free one")

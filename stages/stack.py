@@ -1,28 +1,25 @@
-"""Stack the members' prediction tables: compare the candidates and write the probabilities of the chosen one."""
+"""Stack the members' prediction tables: compare the candidates and write the chosen one's probabilities."""
 
-import argparse
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from facemask import params
-from facemask.ensemble.choice import Outcome, choose
-from facemask.ensemble.evidence import gather
-from facemask.errors import one_sentence
-from facemask.files import write_csv, write_json, write_parquet
-from facemask.folds import person_folds
-from facemask.predictions import JOINT_COLUMNS, read_members, read_table
-from facemask.scoring.scores import train_classes
+from facemask.core import paths
+from facemask.core.code import stage
+from facemask.core.files import write_csv, write_json, write_parquet
+from facemask.core.folds import person_folds
+from facemask.core.predictions import JOINT_COLUMNS, read_members, read_table
+from facemask.stack.choice import Outcome, choose
+from facemask.stack.member_tables import gather
+from facemask.submit.scores import train_classes
 
 
 def main() -> None:
-    arguments = parse()
     section, seed = params.section("stack"), params.section("seed")
-    photos = read_table(arguments.photos)
-    photos = photos[photos["split"].isin(["train", "eval"])].reset_index(drop=True)
-    evidence = gather(read_members(arguments.members_folder, params.section("model")["members"]), photos)
+    photos = read_table(paths.training_table("competition"))
+    evidence = gather(read_members(paths.PREDICTIONS, params.section("model")["members"]), photos)
     is_train = (photos["split"] == "train").to_numpy()
     train = photos[is_train]
     outcome = choose(
@@ -38,12 +35,12 @@ def main() -> None:
     keys = pd.concat([train["photo"], photos.loc[~is_train, "photo"]], ignore_index=True)
     table = pd.DataFrame(probabilities.astype(np.float32), columns=list(JOINT_COLUMNS))
     table.insert(0, "photo", keys)
-    write_parquet(table, arguments.out)
-    write_json(reasoned(outcome), arguments.choice)
-    write_csv(pd.json_normalize([asdict(entry) for entry in outcome.entries]), arguments.candidates)
+    write_parquet(table, paths.PROBABILITIES)
+    write_json(reasoned(outcome), paths.CHOICE)
+    write_csv(pd.json_normalize([asdict(entry) for entry in outcome.entries]), paths.CANDIDATES)
     factors = outcome.ensemble.factors
     chosen = {"name": outcome.ensemble.name, "factors": None if factors is None else factors.tolist(), "seed": seed}
-    write_json(chosen, arguments.stacker)
+    write_json(chosen, paths.STACKER)
     print(f"stack: {outcome.ensemble.name}. {outcome.reason}.")
 
 
@@ -57,17 +54,6 @@ def reasoned(outcome: Outcome) -> dict[str, object]:
     return {"chosen": outcome.ensemble.name, "reason": outcome.reason, "nested": nested, "candidates": scores}
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--members-folder", type=Path, required=True, help="holds <member>.parquet")
-    parser.add_argument("--photos", type=Path, required=True, help="training table")
-    parser.add_argument("--out", type=Path, required=True, help="final probabilities (parquet)")
-    parser.add_argument("--choice", type=Path, required=True, help="the choice and its reason (json)")
-    parser.add_argument("--candidates", type=Path, required=True, help="every candidate's score in full (csv)")
-    parser.add_argument("--stacker", type=Path, required=True, help="what it takes to fit the chosen one again (json)")
-    return parser.parse_args()
-
-
 if __name__ == "__main__":
-    with one_sentence():
+    with stage("stack"):
         main()

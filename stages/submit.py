@@ -1,16 +1,18 @@
-"""Write submission.csv, checked against info.csv, and the scores, in full and as a summary; print the scores."""
+"""submission.csv in the order of info.csv, and the scores of the ensemble, its members and the references."""
 
-import argparse
 import json
 from pathlib import Path
 
 import pandas as pd
 
 from facemask import params
-from facemask.errors import one_sentence
-from facemask.files import write_csv, write_json
-from facemask.predictions import read_members, read_table
-from facemask.scoring.scores import (
+from facemask.core import paths
+from facemask.core.code import stage
+from facemask.core.files import write_csv, write_json
+from facemask.core.predictions import read_members, read_table
+from facemask.core.tables import read_truth
+from facemask.submit.score_table import count_table, score_table
+from facemask.submit.scores import (
     ensemble_intervals,
     parts_of,
     predicted_classes,
@@ -19,55 +21,34 @@ from facemask.scoring.scores import (
     summary,
     train_classes,
 )  # fmt: skip
-from facemask.scoring.tables import count_table, score_table
-from facemask.submission import build, class_counts, read_info
+from facemask.submit.submission import build, class_counts, read_info
 
 
 def main() -> None:
-    arguments = parse()
     model = params.section("model")
-    photos = read_table(arguments.photos)
-    stack = read_table(arguments.probabilities)
-    images = read_info(arguments.tree)
+    photos = read_table(paths.training_table("competition"))
+    stack = read_table(paths.PROBABILITIES)
+    images = read_info(Path(params.section("trees")["competition"]))
     classes = train_classes(scored_train(photos))
     fallback = int(pd.Series(classes).mode().iloc[0])
     predicted = predicted_classes(stack, "stack")["joint"]
     eval_photos = photos[photos["split"] == "eval"].set_index("file")["photo"]
     submission = build(images, eval_photos.map(predicted), fallback)
-    truth_file = arguments.truth / "eval.csv"
-    truth = pd.read_csv(truth_file, dtype={"person": str}) if truth_file.is_file() else None
-    parts = parts_of(photos, truth)
-    members = read_members(arguments.predictions, model["members"])
-    references = read_members(arguments.predictions, model["reference"]) if model["reference"] else {}
+    parts = parts_of(photos, read_truth(params.section("given")["truth"], "eval.csv"))
+    members = read_members(paths.PREDICTIONS, model["members"])
+    references = read_members(paths.PREDICTIONS, model["reference"]) if model["reference"] else {}
     board = scoreboard(stack, members, references, parts, fallback)
-    write_csv(submission, arguments.submission)
-    write_json(board, arguments.scores)
-    write_json(summary(board, json.loads(arguments.labels.read_text())), arguments.summary)
+    write_csv(submission, paths.SUBMISSION)
+    write_json(board, paths.SCORES)
+    write_json(summary(board, json.loads(paths.LABEL_COUNTS.read_text())), paths.SUMMARY)
     lost = len(images) - int(images.isin(eval_photos.index).sum())
     print(count_table(class_counts(classes, submission["ans"].to_numpy())))
     if lost:
-        print(
-            f"{lost} eval photos are quarantined and got class {fallback}; see data/photos/competition.quarantine.csv"
-        )
-    print()
-    print(score_table(board, ensemble_intervals(stack, parts, fallback, params.section("seed"))))
-    print(f"\n{arguments.submission}: {len(submission)} rows, as in info.csv")
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--probabilities", type=Path, required=True, help="final probabilities (parquet)")
-    parser.add_argument("--tree", type=Path, required=True, help="competition tree, folder or zip: holds eval/info.csv")
-    parser.add_argument("--photos", type=Path, required=True, help="training table")
-    parser.add_argument("--predictions", type=Path, required=True, help="holds <member>.parquet")
-    parser.add_argument("--truth", type=Path, required=True, help="folder with eval.csv where the truth is known")
-    parser.add_argument("--labels", type=Path, required=True, help="what fix_labels counted (json)")
-    parser.add_argument("--submission", type=Path, required=True)
-    parser.add_argument("--scores", type=Path, required=True, help="every score (json)")
-    parser.add_argument("--summary", type=Path, required=True, help="the figures that people compare (json)")
-    return parser.parse_args()
+        print(f"{lost} eval photos are quarantined and got class {fallback}; see {paths.quarantine('competition')}")
+    print(f"\n{score_table(board, ensemble_intervals(stack, parts, fallback, params.section('seed')))}")
+    print(f"\n{paths.SUBMISSION}: {len(submission)} rows, as in info.csv")
 
 
 if __name__ == "__main__":
-    with one_sentence():
+    with stage("submit"):
         main()

@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 from learning import TRAINING, job
 
-from facemask.files import replacing
-from facemask.training.devices import accelerator, is_main_process
-from facemask.training.fit import fit
-from facemask.training.rows import learnable
+from facemask.core.files import replacing
+from facemask.train.fit import fit
+from facemask.train.processes import accelerator, is_main_process
+from facemask.train.rows import learnable
 
 
 def fit_into(folder: Path, member: dict[str, Any], workers: int = 0) -> None:

@@ -2,9 +2,9 @@
 
 import json
 
-from facemask.serving import connections
-from facemask.serving.connections import bound_the_log, listen, server_of
-from facemask.serving.guard import Guard, Limits
+from facemask.tools.serve import connections
+from facemask.tools.serve.connections import bound_the_log, listen, server_of
+from facemask.tools.serve.guard import Guard, Limits
 
 
 async def app(scope, receive, send) -> None:

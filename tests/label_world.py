@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facemask.cleaning.judgements import Judgements
-from facemask.labels import Array, age_band
-from facemask.photos.store import PIXELS
+from facemask.core.labels import Array, age_band
+from facemask.ingest.store import PIXELS
+from facemask.relabel.judgements import Judgements
 
 FILES = ("incorrect_mask.jpg", "mask1.jpg", "mask2.png", "mask3.jpg", "mask4.jpg", "mask5.jpg", "normal.jpg")
 MASKS = (1, 0, 0, 0, 0, 0, 2)

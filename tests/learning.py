@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from facemask.ingest.store import KIND_BYTES, PIXELS
 from facemask.nets.model import FaceNet
 from facemask.params import compose
-from facemask.photos.store import KIND_BYTES, PIXELS
-from facemask.training.engine import Fit
+from facemask.train.engine import Fit
 
 TRAINING = {
     "threads": 1,

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from label_world import make_world, write_store
 
-from facemask.cleaning.ranking import find_suspects
-from facemask.cleaning.review import Review, load_review
+from facemask.relabel.ranking import find_suspects
+from facemask.tools.review.review_page import Review, load_review
 
 HEADER = "person,file,attribute,value,by,note\n"
 

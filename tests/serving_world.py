@@ -11,9 +11,9 @@ from PIL import Image
 from safetensors.torch import save_file
 from stacking_world import member_table, photo_table, truth_of
 
+from facemask.ingest.store import PIXELS
 from facemask.nets.model import build
-from facemask.photos.store import PIXELS
-from facemask.serving.bundle import Bundle, Stacker, Stored, open_bundle, write_bundle
+from facemask.tools.serve.bundle import Bundle, Stacker, Stored, open_bundle, write_bundle
 
 MEMBERS = {"nfnet": ("joint",), "beit_age": ("age",)}
 SHORT_SIDE = 64

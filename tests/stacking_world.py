@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facemask.draws import generator
-from facemask.files import write_csv, write_json, write_parquet
-from facemask.labels import ATTRIBUTES, Array, age_band, encode, joint
-from facemask.photos.store import PIXELS
-from facemask.predictions import ATTRIBUTE_COLUMNS, EXTERNAL_COLUMNS, GRAD_CAM_COLUMNS, JOINT_COLUMNS
+from facemask.core.files import write_csv, write_json, write_parquet
+from facemask.core.labels import ATTRIBUTES, Array, age_band, encode, joint
+from facemask.core.predictions import ATTRIBUTE_COLUMNS, EXTERNAL_COLUMNS, GRAD_CAM_COLUMNS, JOINT_COLUMNS
+from facemask.core.rng import generator
+from facemask.ingest.store import PIXELS
 
 FILES = ("incorrect_mask.jpg", "mask1.jpg", "mask2.jpg", "mask3.jpg", "mask4.jpg", "mask5.jpg", "normal.jpg")
 MASKS = (1, 0, 0, 0, 0, 0, 2)

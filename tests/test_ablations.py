@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from facemask import params
-from facemask.errors import UserError
+from facemask.core.errors import UserError
 
 sys.path.append("bench")
 from ablations import ALWAYS, REFERENCES, ROWS, Setting, Workspaces, difference, document

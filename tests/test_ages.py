@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from facemask.ages import poisson_age, resampled_years
+from facemask.core.ages import poisson_age, resampled_years
 
 
 def test_poisson_ages_have_mean_65_before_the_bound_and_stay_within_60_and_70():

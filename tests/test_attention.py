@@ -6,8 +6,8 @@ import torch
 from learning import recipe
 from torch import nn
 
-from facemask.inference.attention import FRAME, attention, watched
 from facemask.nets.model import FaceNet, build
+from facemask.tools.explain.grad_cam import FRAME, attention, watched
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)

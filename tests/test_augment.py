@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from learning import recipe
 
-from facemask.errors import UserError
-from facemask.training.augment import Augmentation, _operations
+from facemask.core.errors import UserError
+from facemask.train.augment import Augmentation, _operations
 
 OFF = {"crop": "center", "share": 1.0, "flip": 0.0, "shift": 0, "rotate": 0, "colour": 0.0}
 OFF |= {"blur": 0.0, "cutout": 0.0, "randaugment": 0, "magnitude": 9}

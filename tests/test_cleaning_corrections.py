@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from label_world import FILES, MASKS, corrections, photo_table
 
-from facemask.cleaning.corrections import apply_corrections, read_corrections
-from facemask.cleaning.decisions import DecisionFile
-from facemask.errors import UserError
+from facemask.core.errors import UserError
+from facemask.fix_labels.corrections import apply_corrections, read_corrections
+from facemask.tools.review.decisions import DecisionFile
 
 HEADER = "person,file,attribute,value,by,note\n"
 LABELS = Path(__file__).parent.parent / "labels"

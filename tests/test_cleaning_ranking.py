@@ -11,9 +11,9 @@ import pytest
 from label_world import FILES, MASKS, World, make_world, photo_table, softmax
 from sklearn.metrics import average_precision_score
 
-from facemask.cleaning.evidence import judge_photos
-from facemask.cleaning.judgements import Judgements, votes_against
-from facemask.cleaning.ranking import CONTRACT, expected_errors, find_pairs, find_suspects, rank_labels, read_suspects
+from facemask.relabel.judgements import Judgements, votes_against
+from facemask.relabel.posterior import judge_photos
+from facemask.relabel.ranking import CONTRACT, expected_errors, find_pairs, find_suspects, rank_labels, read_suspects
 
 ROOT = Path(__file__).parent.parent
 BENCH, LABELS = ROOT / "bench" / "labels.py", ROOT / "docs" / "labels.md"

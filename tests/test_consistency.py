@@ -7,12 +7,12 @@ import pytest
 import torch
 from learning import job, recipe, weights_of, world
 
-from facemask.errors import UserError
+from facemask.core.errors import UserError
 from facemask.nets.losses import member_loss
-from facemask.training.batches import TrainingBatches
-from facemask.training.consistency import WithUnlabelled, pseudo_targets
-from facemask.training.fit import fit
-from facemask.training.rows import learnable, without_labels
+from facemask.train.batches import TrainingBatches
+from facemask.train.consistency import WithUnlabelled, pseudo_targets
+from facemask.train.fit import fit
+from facemask.train.rows import learnable, without_labels
 
 CONSISTENCY = {"weight": 0.5, "threshold": 0.6, "share": 1.0, "magnitude": 10}
 MEMBER = recipe("three_head", consistency=CONSISTENCY, epochs=2, epoch_photos=32, batch=16)

@@ -4,8 +4,8 @@ from unicodedata import normalize
 
 import pytest
 
-from facemask.csv_files import SHOWN, NoColumn, clean_path, parse, whole_years
-from facemask.errors import UserError
+from facemask.core.csv_files import SHOWN, NoColumn, clean_path, parse, whole_years
+from facemask.core.errors import UserError
 
 PLAIN = "file,mask\na.jpg,wear\n얼굴.jpg,\n"
 MEANT = [{"file": "a.jpg", "mask": "wear"}, {"file": "얼굴.jpg", "mask": ""}]

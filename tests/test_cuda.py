@@ -6,12 +6,12 @@ import pytest
 import torch
 from learning import TRAINING, job, recipe, weights_of, world
 
-from facemask.errors import UserError
-from facemask.inference.predict import Inference, predict
-from facemask.photos.collection import Photos
-from facemask.training import checkpoint
-from facemask.training.fit import fit
-from facemask.training.rows import learnable
+from facemask.core.errors import UserError
+from facemask.ingest.photos import Photos
+from facemask.oof.prediction import Inference, predict
+from facemask.train import checkpoint
+from facemask.train.fit import fit
+from facemask.train.rows import learnable
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

@@ -10,11 +10,11 @@ import torch
 from fits import fit_into
 from learning import job, recipe, world
 
-from facemask.errors import UserError
+from facemask.core.errors import UserError
 from facemask.nets.precision import autocast
-from facemask.training.batches import TrainingBatches
-from facemask.training.fit import fit
-from facemask.training.rows import learnable
+from facemask.train.batches import TrainingBatches
+from facemask.train.fit import fit
+from facemask.train.rows import learnable
 
 
 def test_two_processes_under_accelerate_launch_give_the_single_ones_weights(tmp_path):

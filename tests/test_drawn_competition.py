@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facemask.cleaning.corrections import apply_corrections, read_corrections
-from facemask.drawn.competition import FILES, TRUE_MASK, Latent, plan_persons, sittings, write_truth
-from facemask.labels import MASK, age_band
+from facemask.core.labels import MASK, age_band
+from facemask.fix_labels.corrections import apply_corrections, read_corrections
+from facemask.tools.demo_data.competition_tree import FILES, TRUE_MASK, Latent, plan_persons, sittings, write_truth
 
 
 def _trained(persons: int, noise: float = 0.01, seed: int = 1) -> list[Latent]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from facemask.drawn.people import draw_person
+from facemask.tools.demo_data.people import draw_person
 
 
 def test_a_person_depends_on_nothing_but_the_arguments() -> None:

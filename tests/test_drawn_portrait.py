@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from facemask.drawn.canvas import Canvas, ellipse, inside, ribbon
-from facemask.drawn.landmarks import landmarks, outline
-from facemask.drawn.masks import TOPS, draw_mask, edges
-from facemask.drawn.people import draw_person
-from facemask.drawn.portrait import draw_bare, draw_portrait
-from facemask.drawn.shot import draw_shot
+from facemask.tools.demo_data.canvas import Canvas, ellipse, inside, ribbon
+from facemask.tools.demo_data.face_masks import TOPS, draw_mask, edges
+from facemask.tools.demo_data.face_points import landmarks, outline
+from facemask.tools.demo_data.people import draw_person
+from facemask.tools.demo_data.portrait import draw_bare, draw_portrait
+from facemask.tools.demo_data.shot import draw_shot
 
 PEOPLE = [(number, number % 2, age) for number, age in enumerate((3, 12, 20, 35, 50, 58, 64, 80))]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facemask.drawn.trees import TREES, draw
-from facemask.errors import UserError
+from facemask.core.errors import UserError
+from facemask.tools.demo_data.trees import TREES, draw
 
 NUMBERS = {"persons": 20, "all_age_faces": 4, "medical_masks": 3, "seed": 3, "label_noise": 0.1}
 
@@ -59,7 +59,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def refuse(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("facemask.drawn.trees._write_batch", refuse)
+    monkeypatch.setattr("facemask.tools.demo_data.trees._write_batch", refuse)
     with pytest.raises(OSError, match="No space"):
         draw(tmp_path, workers=1, **NUMBERS)
     assert list(tmp_path.iterdir()) == []

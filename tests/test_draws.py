@@ -1,4 +1,4 @@
-from facemask.draws import generator, seed_of
+from facemask.core.rng import generator, seed_of
 
 
 def test_a_draw_depends_on_seed_stage_and_key_alone():

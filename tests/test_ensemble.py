@@ -7,20 +7,20 @@ import pandas as pd
 import pytest
 from stacking_world import PALETTE, hide_eval, member_table, palette, photo_table, truth_of
 
-from facemask.draws import generator
-from facemask.ensemble.candidates import CANDIDATES, worth_trying
-from facemask.ensemble.choice import TOLERANCE, Ensemble, Outcome, choose
-from facemask.ensemble.correction import corrected, fit_correction
-from facemask.ensemble.crossfit import crossfit
-from facemask.ensemble.evidence import Evidence, gather
-from facemask.ensemble.pool import bands_of, fit_pool
-from facemask.ensemble.simplex import simplex_weights
-from facemask.ensemble.votes import hard_vote, soft_vote
-from facemask.errors import UserError
-from facemask.folds import person_folds
-from facemask.labels import ATTRIBUTES, CLASSES, decode
-from facemask.predictions import JOINT_COLUMNS
-from facemask.scoring.metrics import macro_f1
+from facemask.core.errors import UserError
+from facemask.core.folds import person_folds
+from facemask.core.labels import ATTRIBUTES, CLASSES, decode
+from facemask.core.predictions import JOINT_COLUMNS
+from facemask.core.rng import generator
+from facemask.stack.candidates import CANDIDATES, worth_trying
+from facemask.stack.choice import TOLERANCE, Ensemble, Outcome, choose
+from facemask.stack.correction import corrected, fit_correction
+from facemask.stack.crossfit import crossfit
+from facemask.stack.member_tables import Evidence, gather
+from facemask.stack.metrics import macro_f1
+from facemask.stack.simplex import simplex_weights
+from facemask.stack.trust_pool import bands_of, fit_pool
+from facemask.stack.votes import hard_vote, soft_vote
 
 TABLE = photo_table(60, 40)
 PHOTOS = hide_eval(TABLE)

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from facemask.errors import UserError, one_sentence
+from facemask.core.errors import UserError, one_sentence
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_a_fault_of_the_code_keeps_its_traceback():
 WRITER = """
 import resource, signal
 import torch
-from facemask.errors import one_sentence
+from facemask.core.errors import one_sentence
 from facemask.nets.weights import save_tensors
 from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-from facemask.errors import UserError
-from facemask.files import check_output, locked, open_regular, printable, replacing, write_json, write_text
+from facemask.core.errors import UserError
+from facemask.core.files import check_output, locked, open_regular, printable, replacing, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):

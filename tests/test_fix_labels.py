@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from label_world import World, corrections, make_world
 
-from facemask.cleaning.fixing import fix_labels
-from facemask.cleaning.ranking import find_suspects
-from facemask.errors import UserError
+from facemask.core.errors import UserError
+from facemask.fix_labels.fixing import fix_labels
+from facemask.relabel.ranking import find_suspects
 
 ROOT = Path(__file__).parent.parent
 OPTIONS: dict[str, Any] = {"auto": True, "margin": 3.0, "action": "change", "weight": 0.3, "most": 0.5}

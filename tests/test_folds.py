@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from facemask import params
-from facemask.errors import UserError
-from facemask.folds import check_persons, person_folds
+from facemask.core.errors import UserError
+from facemask.core.folds import check_persons, person_folds
 
 
 def photos_of(persons: int) -> pd.DataFrame:

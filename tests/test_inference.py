@@ -4,15 +4,15 @@ import pytest
 import torch
 from learning import TRAINING, recipe, world
 
-from facemask.errors import UserError
-from facemask.inference.dropout import Passes, pooled, summary
-from facemask.inference.out_of_fold import predict_out_of_fold
-from facemask.inference.predict import Inference, predict
-from facemask.inference.views import SHIFT, VIEWS, cut
+from facemask.core.errors import UserError
+from facemask.core.predictions import predicts
+from facemask.ingest.geometry import centre_view
+from facemask.ingest.photos import Photos
 from facemask.nets.model import build
-from facemask.photos.collection import Photos
-from facemask.photos.geometry import centre_view
-from facemask.predictions import predicts
+from facemask.oof.mc_dropout import Passes, pooled, summary
+from facemask.oof.out_of_fold import predict_out_of_fold
+from facemask.oof.prediction import Inference, predict
+from facemask.oof.views import SHIFT, VIEWS, cut
 
 torch.set_num_threads(1)  # as the stages do: many tiny batches only wait for each other
 

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from photo_trees import encoded, image_id, jpeg, pixels, settings, zipped
 
-from facemask.cleaning.corrections import apply_corrections, read_corrections
-from facemask.labels import CLASSES, age_band, encode
-from facemask.photos.ingest import Outputs, ingest
-from facemask.sources import competition as comp
-from facemask.sources.tree import open_tree
+from facemask.core.labels import CLASSES, age_band, encode
+from facemask.fix_labels.corrections import apply_corrections, read_corrections
+from facemask.ingest import competition as comp
+from facemask.ingest.ingest import Outputs, ingest
+from facemask.ingest.tree import open_tree
 
 # Persons: (gender, age) groups of the competition; 60 stands for all who are older.
 PERSONS = {

@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 from photo_trees import all_age_faces, competition, encoded, jpeg, medical_masks, pixels, settings, write, zipped
 
-from facemask.errors import UserError
-from facemask.photos.decode import decode
-from facemask.photos.ingest import Outputs, ingest
-from facemask.photos.store import Store
-from facemask.sources import all_age_faces as aaf
-from facemask.sources import competition as comp
-from facemask.sources import folders
-from facemask.sources import medical_masks as medical
-from facemask.sources.tree import Broken, open_tree, read
+from facemask.core.errors import UserError
+from facemask.ingest import all_age_faces as aaf
+from facemask.ingest import competition as comp
+from facemask.ingest import folders
+from facemask.ingest import medical_masks as medical
+from facemask.ingest.decode import decode
+from facemask.ingest.ingest import Outputs, ingest
+from facemask.ingest.store import Store
+from facemask.ingest.tree import Broken, open_tree, read
 
 ROUNDS = int(os.environ.get("FUZZ", 160))
 LIMIT = 10**6

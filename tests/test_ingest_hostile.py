@@ -9,11 +9,11 @@ import pytest
 from photo_trees import competition, encoded, image_id, jpeg, pixels, settings, write, zipped
 from PIL import Image
 
-from facemask.photos.ingest import Outputs, counts, ingest
-from facemask.photos.store import Store
-from facemask.sources import competition as comp
-from facemask.sources import folders
-from facemask.sources.tree import open_tree
+from facemask.ingest import competition as comp
+from facemask.ingest import folders
+from facemask.ingest.ingest import Outputs, counts, ingest
+from facemask.ingest.store import Store
+from facemask.ingest.tree import open_tree
 
 SIZE = (96, 72)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from facemask import labels
+from facemask.core import labels
 
 
 def test_the_joint_class_is_6_mask_3_gender_and_age():

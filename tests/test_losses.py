@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from learning import recipe
 
-from facemask.errors import UserError
+from facemask.core.errors import UserError
 from facemask.nets.losses import (
     cross_entropy,
     focal,

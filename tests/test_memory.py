@@ -2,11 +2,11 @@ import pytest
 import torch
 from learning import job, recipe, world
 
-from facemask.errors import UserError
+from facemask.core.errors import UserError
 from facemask.nets.model import FaceNet
-from facemask.training.fit import fit
-from facemask.training.memory import enough_memory
-from facemask.training.rows import learnable
+from facemask.train.fit import fit
+from facemask.train.memory import enough_memory
+from facemask.train.rows import learnable
 
 MEMBER = recipe("beit_age", epoch_photos=32, dropout={"rate": 0.0, "samples": 1})
 

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from facemask.nets.losses import cross_entropy
-from facemask.training.mixing import mixed, mixed_targets
+from facemask.train.mixing import mixed, mixed_targets
 
 IMAGES = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 3, 16, 12).contiguous()
 TARGETS = {"mask": torch.eye(4, 3), "mask_weight": torch.ones(4)}

@@ -5,7 +5,7 @@ import yaml
 from learning import ALSO, recipe
 from safetensors.torch import save_file
 
-from facemask.errors import UserError
+from facemask.core.errors import UserError
 from facemask.nets.losses import member_loss
 from facemask.nets.model import HEADS, build, normalisation, sized
 from facemask.params import compose

@@ -5,12 +5,12 @@ from learning import recipe
 from safetensors.torch import save_file
 from timm.models.beit import Beit
 
-from facemask.draws import generator
-from facemask.errors import UserError
-from facemask.nets.masked import MaskedNet, block_mask, patches_in
+from facemask.core.errors import UserError
+from facemask.core.rng import generator
 from facemask.nets.model import build
-from facemask.nets.published import DalleEncoder, published_tokenizer
-from facemask.nets.tokens import kmeans_codebook, patches_of, projection_codebook
+from facemask.tools.pretrain.masked import MaskedNet, block_mask, patches_in
+from facemask.tools.pretrain.published import DalleEncoder, published_tokenizer
+from facemask.tools.pretrain.tokens import kmeans_codebook, patches_of, projection_codebook
 
 IMAGES = torch.rand(6, 3, 64, 48, generator=torch.Generator().manual_seed(0))
 PATCH, GRID = (16, 16), (4, 3)

@@ -2,9 +2,9 @@ import pytest
 import torch
 from learning import recipe
 
-from facemask.errors import UserError
+from facemask.core.errors import UserError
 from facemask.nets.model import build
-from facemask.training.optimizer import adamw, clip, learning_rate, set_frozen, set_rate
+from facemask.train.optimizer import adamw, clip, learning_rate, set_frozen, set_rate
 
 SCHEDULE = recipe("nfnet")["schedule"]
 

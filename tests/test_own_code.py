@@ -38,5 +38,5 @@ def test_a_second_clone_with_a_borrowed_environment_runs_its_own_modules(tmp_pat
 
 
 def test_elsewhere_the_installed_package_is_used(tmp_path):
-    told = subprocess.check_output([sys.executable, "-c", "import facemask.errors as e; print(e.__file__)"], cwd=tmp_path, text=True)  # fmt: skip
-    assert Path(told.strip()).samefile("src/facemask/errors.py")
+    told = subprocess.check_output([sys.executable, "-c", "import facemask.core.errors as e; print(e.__file__)"], cwd=tmp_path, text=True)  # fmt: skip
+    assert Path(told.strip()).samefile("src/facemask/core/errors.py")

@@ -8,16 +8,17 @@ import pytest
 import yaml
 from learning import ALSO
 
-from facemask import licences, params, schema, values
-from facemask.cleaning.fixing import ACTIONS
-from facemask.ensemble.candidates import CANDIDATES
-from facemask.errors import UserError
-from facemask.inference.views import VIEWS
+from facemask import params
+from facemask.core import licences, schema, values
+from facemask.core.errors import UserError
+from facemask.fix_labels.fixing import ACTIONS
 from facemask.nets.heads import AGE_HEADS
 from facemask.nets.losses import LOSSES
-from facemask.training.optimizer import CLIPPINGS, RATES
-from facemask.training.samplers import SAMPLERS
-from facemask.training.voters import PROTOCOLS
+from facemask.oof.views import VIEWS
+from facemask.relabel.voters import PROTOCOLS
+from facemask.stack.candidates import CANDIDATES
+from facemask.train.optimizer import CLIPPINGS, RATES
+from facemask.train.samplers import SAMPLERS
 
 
 def test_params_yaml_is_what_conf_composes():

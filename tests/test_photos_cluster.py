@@ -1,15 +1,15 @@
 import pytest
 from photo_trees import all_age_faces, face_points, settings, write
 
-from facemask.errors import UserError
-from facemask.photos import cluster
-from facemask.photos.cluster import Cluster, answer_shard
-from facemask.photos.ingest import Outputs, ingest
-from facemask.photos.masks import choose_overlays
-from facemask.photos.store import PIXELS
-from facemask.photos.task import Task, answer
-from facemask.sources import all_age_faces as aaf
-from facemask.sources.tree import Entry, open_tree
+from facemask.core.errors import UserError
+from facemask.ingest import all_age_faces as aaf
+from facemask.ingest import ray_pool as cluster
+from facemask.ingest.ingest import Outputs, ingest
+from facemask.ingest.mask_overlay import choose_overlays
+from facemask.ingest.photo_task import Task, answer
+from facemask.ingest.ray_pool import Cluster, answer_shard
+from facemask.ingest.store import PIXELS
+from facemask.ingest.tree import Entry, open_tree
 
 ROOT = "All-Age-Faces Dataset/original images"
 

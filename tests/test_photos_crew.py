@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from photo_trees import face_points, jpeg, write
 
-from facemask.photos import crew as module
-from facemask.photos.crew import Crew
-from facemask.photos.store import PIXELS
-from facemask.photos.task import Task, answer
-from facemask.sources.tree import Entry
+from facemask.ingest import worker_pool as module
+from facemask.ingest.photo_task import Task, answer
+from facemask.ingest.store import PIXELS
+from facemask.ingest.tree import Entry
+from facemask.ingest.worker_pool import Crew
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import simplejpeg
 from photo_trees import encoded, jpeg, pixels
 from PIL import Image
 
-from facemask.photos import decode as module
-from facemask.photos.decode import decode
-from facemask.sources.tree import Broken
+from facemask.ingest import decode as module
+from facemask.ingest.decode import decode
+from facemask.ingest.tree import Broken
 
 LIMIT = 10**6
 
@@ -298,7 +298,7 @@ def test_heic_is_read_or_its_package_named():
 
 MEASURE = """
 import sys
-from facemask.photos.decode import decode
+from facemask.ingest.decode import decode
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
 data, before = sys.stdin.buffer.read(), peak()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from facemask.photos.geometry import AREA_FROM, crop, resize
+from facemask.ingest.geometry import AREA_FROM, crop, resize
 
 
 def test_the_crop_keeps_the_aspect_and_lies_where_it_is_told():

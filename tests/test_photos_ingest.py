@@ -11,16 +11,16 @@ import pytest
 from photo_trees import all_age_faces, competition, encoded, face_points, jpeg, pixels, settings, write, zipped
 from PIL import Image
 
-from facemask.errors import UserError
-from facemask.photos.checkpoint import Progress, locked
-from facemask.photos.ingest import Outputs, counts, ingest, write_empty
-from facemask.photos.masks import choose_overlays
-from facemask.photos.store import JPEGS, PIXELS, Store
-from facemask.photos.table import SCHEMA
-from facemask.sources import all_age_faces as aaf
-from facemask.sources import competition as comp
-from facemask.sources import folders
-from facemask.sources.tree import open_tree
+from facemask.core.errors import UserError
+from facemask.core.tables import SCHEMA
+from facemask.ingest import all_age_faces as aaf
+from facemask.ingest import competition as comp
+from facemask.ingest import folders
+from facemask.ingest.ingest import Outputs, counts, ingest, write_empty
+from facemask.ingest.mask_overlay import choose_overlays
+from facemask.ingest.progress import Progress, locked
+from facemask.ingest.store import JPEGS, PIXELS, Store
+from facemask.ingest.tree import open_tree
 
 SHARES = {"wear": 0.6, "incorrect": 0.2, "bare": 0.2}
 

@@ -7,18 +7,18 @@ import pandas as pd
 import pytest
 from photo_trees import encoded, jpeg, settings, write
 
-from facemask.drawn import all_age_faces as drawn
-from facemask.errors import UserError
-from facemask.photos import landmarks
-from facemask.photos.decode import decode
-from facemask.photos.ingest import Outputs, counts, ingest
-from facemask.photos.landmarks import check_landmarks, find_landmarks
-from facemask.photos.masks import MASK_OF_PLACEMENT, WITHOUT_JAW, Overlay, choose_overlays, draw_mask
-from facemask.photos.store import Store
-from facemask.sources import all_age_faces as aaf
-from facemask.sources import folders
-from facemask.sources.key_points import read_points
-from facemask.sources.tree import Entry, open_tree
+from facemask.core.errors import UserError
+from facemask.ingest import all_age_faces as aaf
+from facemask.ingest import dlib_landmarks as landmarks
+from facemask.ingest import folders
+from facemask.ingest.decode import decode
+from facemask.ingest.dlib_landmarks import check_landmarks, find_landmarks
+from facemask.ingest.ingest import Outputs, counts, ingest
+from facemask.ingest.key_points import read_points
+from facemask.ingest.mask_overlay import MASK_OF_PLACEMENT, WITHOUT_JAW, Overlay, choose_overlays, draw_mask
+from facemask.ingest.store import Store
+from facemask.ingest.tree import Entry, open_tree
+from facemask.tools.demo_data import all_age_faces_tree as drawn
 
 WORN = {"wear": 1.0, "incorrect": 0.0, "bare": 0.0}
 
@@ -138,5 +138,5 @@ def test_a_missing_package_is_one_sentence(monkeypatch, package):
 
 
 def test_dlib_is_loaded_at_the_first_face_alone():
-    code = "import sys, facemask.photos.worker; assert 'dlib' not in sys.modules and 'pandas' not in sys.modules"
+    code = "import sys, facemask.ingest.decode_worker; assert 'dlib' not in sys.modules and 'pandas' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])

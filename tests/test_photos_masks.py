@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from photo_trees import face_points, pixels
 
-from facemask.errors import UserError
-from facemask.photos.designs import COLOURS, design
-from facemask.photos.masks import INCORRECT, MASK_OF_PLACEMENT, NoFace, Overlay, choose_overlays, draw_mask
+from facemask.core.errors import UserError
+from facemask.ingest.mask_designs import COLOURS, design
+from facemask.ingest.mask_overlay import INCORRECT, MASK_OF_PLACEMENT, NoFace, Overlay, choose_overlays, draw_mask
 
 WIDTH, HEIGHT = 96, 128
 POINTS = face_points(WIDTH, HEIGHT)

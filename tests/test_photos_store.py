@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from photo_trees import pixels
 
-from facemask.errors import UserError
-from facemask.photos.store import JPEGS, PIXELS, Store, packed
+from facemask.core.errors import UserError
+from facemask.ingest.store import JPEGS, PIXELS, Store, packed
 
 SHAPES = [(32, 24), (24, 40), (1, 7), (200, 150)]
 

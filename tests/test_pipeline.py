@@ -14,7 +14,7 @@ from facemask.params import section
 
 STAGES = {
     name: stage.get("do", stage)
-    for file in ("dvc.yaml", "drawn/dvc.yaml")
+    for file in ("dvc.yaml", "demo_data/dvc.yaml")
     for name, stage in yaml.safe_load(Path(file).read_text())["stages"].items()
 }
 
@@ -130,7 +130,7 @@ def test_an_experiment_with_one_model_trains_and_stacks_it_alone(clone):
 
 
 def test_a_queued_experiment_runs_the_modules_it_was_queued_with(clone):
-    module = clone / "src/facemask/photos/ingest.py"
+    module = clone / "src/facemask/ingest/ingest.py"
     text = module.read_text()
     module.write_text(text + '\n\nprint("the queued module ran")\n')
     succeeds("dvc exp run --queue --name edited -S scale=smoke ingest@folders", clone)

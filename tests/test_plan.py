@@ -5,8 +5,8 @@ from learning import TRAINING, recipe
 
 from facemask import plan
 from facemask.params import compose
-from facemask.training import timing
-from facemask.training.timing import time_fit, time_pretrain
+from facemask.tools import timing
+from facemask.tools.timing import time_fit, time_pretrain
 
 SMOKE = yaml.safe_load(compose(["scale=smoke"]))
 

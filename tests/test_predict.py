@@ -15,8 +15,8 @@ from PIL import Image
 from serving_world import bomb, jpeg, write_ensemble
 
 from facemask import predict
-from facemask.errors import UserError
-from facemask.files import write_text
+from facemask.core.errors import UserError
+from facemask.core.files import write_text
 
 GOOD = {"a.jpg": jpeg(30), "below/b.JPG": jpeg(120), "below/c.jpeg": jpeg(220)}
 BROKEN = {"cut.jpg": jpeg(90)[:-900], "text.png": b"no photo", "bomb.png": bomb()}

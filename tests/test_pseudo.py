@@ -4,11 +4,11 @@ import pytest
 import yaml
 from learning import recipe, world
 
-from facemask.errors import UserError
-from facemask.labels import ATTRIBUTES, encode, marginals
+from facemask.core.errors import UserError
+from facemask.core.labels import ATTRIBUTES, encode, marginals
 from facemask.params import compose
-from facemask.pseudo import SPLIT, attribute_table, filled, measured, pseudo_labels, unlabelled
-from facemask.training.rows import learnable, targets
+from facemask.tools.pseudo.pseudo_labels import SPLIT, attribute_table, filled, measured, pseudo_labels, unlabelled
+from facemask.train.rows import learnable, targets
 
 THRESHOLDS = {"mask": [0.5, 0.95, 0.95], "gender": [0.9, 0.9], "age": [0.8, 0.8, 0.8]}
 

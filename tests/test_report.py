@@ -15,12 +15,12 @@ from browser import brightness, chromium, console_errors, look, requests_beyond
 from PIL import Image
 from stacking_world import PALETTE, run_stage, write_run
 
-from facemask.labels import CLASSES
-from facemask.photos.store import PIXELS
-from facemask.predictions import JOINT_COLUMNS
-from facemask.scoring.plots import nothing, render
-from facemask.scoring.report import Photo, Section, page, table
-from facemask.scoring.sections import contact_sheet
+from facemask.core.labels import CLASSES
+from facemask.core.predictions import JOINT_COLUMNS
+from facemask.ingest.store import PIXELS
+from facemask.tools.report.plots import nothing, render
+from facemask.tools.report.report_page import Photo, Section, page, table
+from facemask.tools.report.sections import contact_sheet
 
 FIGURES = [
     "ages",

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from facemask import params, repro
-from facemask.errors import UserError
+from facemask.core.errors import UserError
 from facemask.repro import check_sizes, check_sources, check_weights, warn_of_queue
 
 LEARNS = {"lr": 0.001, "batch": 16, "epochs": 1}
@@ -157,7 +157,7 @@ def test_at_a_path_beyond_ascii_the_queue_is_warned_of(capsys):
 # What repro starts: a program in its group, whose shell starts a program that ignores SIGHUP and starts another.
 ANCESTOR = """
 import subprocess, sys
-from facemask.process_group import start_group
+from facemask.tools.process_group import start_group
 inner = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(300)', 'END'])"
 command = f'{sys.executable} -c "{inner}" END & {sys.executable} -c "import time; time.sleep(300)" END; wait'
 children = [subprocess.Popen(["/bin/sh", "-c", command, "END"], process_group=start_group())]

@@ -14,10 +14,10 @@ from fits import fit_into
 from learning import job, recipe, weights_of, world
 from safetensors import safe_open
 
-from facemask.errors import UserError
-from facemask.training import checkpoint
-from facemask.training.fit import fit
-from facemask.training.rows import learnable
+from facemask.core.errors import UserError
+from facemask.train import checkpoint
+from facemask.train.fit import fit
+from facemask.train.rows import learnable
 
 EPOCHS = 4
 MEMBER = recipe("nfnet", epochs=EPOCHS, epoch_photos=96, mix={"mixup": 0.2, "cutmix": 1.0})

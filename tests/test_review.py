@@ -15,11 +15,11 @@ from flask.testing import FlaskClient
 from review_place import HEADER, Place, make_place
 from werkzeug.test import TestResponse
 
-from facemask.cleaning.corrections import read_corrections
-from facemask.cleaning.decisions import DecisionFile
-from facemask.cleaning.questions import answers, questions
-from facemask.cleaning.review import make_app, start
-from facemask.errors import UserError
+from facemask.core.errors import UserError
+from facemask.fix_labels.corrections import read_corrections
+from facemask.tools.review.decisions import DecisionFile
+from facemask.tools.review.questions import answers, questions
+from facemask.tools.review.review_page import make_app, start
 
 HOST = "http://127.0.0.1:5000"
 

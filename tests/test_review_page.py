@@ -17,8 +17,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
-from facemask.cleaning.corrections import read_corrections
-from facemask.cleaning.questions import answers, questions
+from facemask.fix_labels.corrections import read_corrections
+from facemask.tools.review.questions import answers, questions
 
 ROOT = Path(__file__).parent.parent
 

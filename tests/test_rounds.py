@@ -13,7 +13,7 @@ from learning import ALSO, world
 from safetensors.torch import load_file
 
 from facemask.params import compose
-from facemask.pseudo import SPLIT
+from facemask.tools.pseudo.pseudo_labels import SPLIT
 
 ROOT = Path.cwd()
 SURE = "pseudo.thresholds={mask:[0.3,0.3,0.3],gender:[0.5,0.5],age:[0.3,0.3,0.3]}"

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from learning import recipe
 
-from facemask.errors import UserError
-from facemask.training.samplers import epoch_order, sampling_odds
+from facemask.core.errors import UserError
+from facemask.train.samplers import epoch_order, sampling_odds
 
 ROWS = pd.DataFrame({"source": np.repeat(["competition", "all_age_faces"], [600, 400])})
 LABELS = {"mask": np.repeat([0, 1], [900, 100]), "years": np.zeros(1000)}

@@ -7,17 +7,18 @@ import pandas as pd
 import pytest
 from stacking_world import PALETTE, hidden_truth, hide_eval, member_table, photo_table, truth_of
 
-from facemask.errors import UserError
-from facemask.labels import CLASSES, encode
-from facemask.predictions import JOINT_COLUMNS, read_members, read_table
-from facemask.scoring import clothes, errors
-from facemask.scoring.calls import is_wrong, label_years, prediction_rows, true_years
-from facemask.scoring.errors import agreement, change_table, planted_table
-from facemask.scoring.insights import plot_tables
-from facemask.scoring.metrics import Interval
-from facemask.scoring.scores import parts_of, predicted_classes, score, scoreboard, summary, train_classes
-from facemask.scoring.tables import count_table, score_table
-from facemask.submission import class_counts
+from facemask.core.errors import UserError
+from facemask.core.labels import CLASSES, encode
+from facemask.core.predictions import JOINT_COLUMNS, read_members, read_table
+from facemask.stack.metrics import Interval
+from facemask.submit.score_table import count_table, score_table
+from facemask.submit.scores import parts_of, predicted_classes, score, scoreboard, summary, train_classes
+from facemask.submit.submission import class_counts
+from facemask.tools.report import clothes
+from facemask.tools.report import error_tables as errors
+from facemask.tools.report.error_tables import agreement, change_table, planted_table
+from facemask.tools.report.insights import plot_tables
+from facemask.tools.report.photo_rows import is_wrong, label_years, prediction_rows, true_years
 
 TABLE = photo_table(40, 30)
 PHOTOS = hide_eval(TABLE)

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from stacking_world import external_table, hide_eval, photo_table, truth_of
 
-from facemask.inference.outsiders import judges, sample, verdicts
-from facemask.labels import encode
-from facemask.predictions import EXTERNAL_COLUMNS, JOINT_COLUMNS
-from facemask.scoring.calls import choose_photos, label_years, prediction_rows
-from facemask.scoring.looks import GradCam, grad_cam_section, is_right, mean_maps, shown_photos
-from facemask.scoring.outside import outside_section, source_section, type_readings, type_sentence
-from facemask.scoring.scores import parts_of
+from facemask.core.labels import encode
+from facemask.core.predictions import EXTERNAL_COLUMNS, JOINT_COLUMNS
+from facemask.submit.scores import parts_of
+from facemask.tools.explain.external_photos import judges, sample, verdicts
+from facemask.tools.report.external_sources import outside_section, source_section, type_readings, type_sentence
+from facemask.tools.report.grad_cam_figures import GradCam, grad_cam_section, is_right, mean_maps, shown_photos
+from facemask.tools.report.photo_rows import choose_photos, label_years, prediction_rows
 
 TABLE = photo_table(40)
 PHOTOS = hide_eval(TABLE)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from facemask.draws import generator
-from facemask.labels import encode
-from facemask.scoring.metrics import (
+from facemask.core.labels import encode
+from facemask.core.rng import generator
+from facemask.stack.metrics import (
     accuracy,
     attribute_scores,
     bootstrap,

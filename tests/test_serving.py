@@ -14,17 +14,17 @@ from PIL import Image
 from serving_world import CORRECTION, MEMBERS, SHORT_SIDE, bomb, encoded, jpeg, write_ensemble
 from stacking_world import member_table, photo_table, truth_of
 
-from facemask.ensemble.choice import fit_ensemble
-from facemask.ensemble.evidence import gather
-from facemask.errors import UserError
-from facemask.files import write_text
-from facemask.labels import CLASSES
-from facemask.photos.decode import BAND, decode
-from facemask.photos.store import JPEGS, PIXELS
-from facemask.serving import requests
-from facemask.serving.bundle import Stored, columns, open_bundle, write_bundle
-from facemask.serving.final import FinalEnsemble
-from facemask.serving.requests import MOST_PHOTOS, Refused, images_of, photos_of
+from facemask.core.errors import UserError
+from facemask.core.files import write_text
+from facemask.core.labels import CLASSES
+from facemask.ingest.decode import BAND, decode
+from facemask.ingest.store import JPEGS, PIXELS
+from facemask.stack.choice import fit_ensemble
+from facemask.stack.member_tables import gather
+from facemask.tools.serve import requests
+from facemask.tools.serve.bundle import Stored, columns, open_bundle, write_bundle
+from facemask.tools.serve.final_ensemble import FinalEnsemble
+from facemask.tools.serve.requests import MOST_PHOTOS, Refused, images_of, photos_of
 
 STORED = Stored(SHORT_SIDE, 10**8, PIXELS.decode())
 

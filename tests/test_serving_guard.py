@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from facemask.serving.guard import Guard, Limits
-from facemask.serving.requests import Refused
+from facemask.tools.serve.guard import Guard, Limits
+from facemask.tools.serve.requests import Refused
 
 BODY = json.dumps({"instances": [{"image": "AAAA"}]}).encode()
 

@@ -2,10 +2,10 @@ import pandas as pd
 import pytest
 from photo_trees import STEMS, competition, jpeg, write, zipped
 
-from facemask.errors import UserError
-from facemask.sources.competition import list_photos
-from facemask.sources.tree import open_tree
-from facemask.submission import read_info
+from facemask.core.errors import UserError
+from facemask.ingest.competition import list_photos
+from facemask.ingest.tree import open_tree
+from facemask.submit.submission import read_info
 
 FIRST = "000000_male_Asian_20"
 

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from photo_trees import all_age_faces, face_points, jpeg, medical_masks, write, zipped
 
-from facemask.errors import UserError
-from facemask.sources import all_age_faces as aaf
-from facemask.sources import folders
-from facemask.sources import medical_masks as medical
-from facemask.sources.key_points import read_points
-from facemask.sources.listing import LISTS
-from facemask.sources.tree import Broken, Entry, open_tree
+from facemask.core.errors import UserError
+from facemask.ingest import all_age_faces as aaf
+from facemask.ingest import folders
+from facemask.ingest import medical_masks as medical
+from facemask.ingest.key_points import read_points
+from facemask.ingest.listing import LISTS
+from facemask.ingest.tree import Broken, Entry, open_tree
 
 TYPES = {1: "not_wear", 2: "incorrect", 3: "incorrect", 4: "wear"}
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from photo_trees import STEMS
 
-from facemask.errors import UserError
-from facemask.labels import GENDER, MASK
-from facemask.sources import all_age_faces, competition, folders, medical_masks
-from facemask.sources.tree import LEFT_BEHIND, Entry, Tree, open_tree
+from facemask.core.errors import UserError
+from facemask.core.labels import GENDER, MASK
+from facemask.ingest import all_age_faces, competition, folders, medical_masks
+from facemask.ingest.tree import LEFT_BEHIND, Entry, Tree, open_tree
 
 LISTS = int(os.environ.get("FUZZ", 2000)) // 4
 TREES = int(os.environ.get("FUZZ", 500))

@@ -5,8 +5,8 @@ from unicodedata import normalize
 import pytest
 from photo_trees import encoded, pixels, write, zipped
 
-from facemask.errors import UserError
-from facemask.sources.tree import Broken, Entry, open_tree, read, read_ahead, stamp
+from facemask.core.errors import UserError
+from facemask.ingest.tree import Broken, Entry, open_tree, read, read_ahead, stamp
 
 
 def opened(path):

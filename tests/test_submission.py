@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from facemask.errors import UserError
-from facemask.submission import build, check, class_counts, read_info
+from facemask.core.errors import UserError
+from facemask.submit.submission import build, check, class_counts, read_info
 
 IMAGES = pd.Series([f"{index:040x}.jpg" for index in (7, 3, 12, 1)])
 

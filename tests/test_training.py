@@ -4,14 +4,14 @@ import pytest
 import torch
 from learning import job, recipe, weights_of, world
 
-from facemask.draws import seed_of
-from facemask.errors import UserError
+from facemask.core.errors import UserError
+from facemask.core.rng import seed_of
 from facemask.nets.losses import member_loss, soft_targets
 from facemask.nets.model import build
-from facemask.training import checkpoint, engine
-from facemask.training.fit import fit
-from facemask.training.rows import class_weights, learnable, targets, without_labels
-from facemask.training.voters import judge
+from facemask.relabel.voters import judge
+from facemask.train import checkpoint, engine
+from facemask.train.fit import fit
+from facemask.train.rows import class_weights, learnable, targets, without_labels
 
 CONSISTENCY = {"weight": 0.5, "threshold": 0.4, "share": 1.5, "magnitude": 10}
 

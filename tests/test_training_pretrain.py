@@ -4,10 +4,10 @@ import torch
 from learning import job, recipe, world
 from safetensors.torch import save_file
 
-from facemask.errors import UserError
+from facemask.core.errors import UserError
 from facemask.nets.model import build
-from facemask.training import checkpoint
-from facemask.training.pretrain import pretrain, seen_photos
+from facemask.tools.pretrain.pretrain import pretrain, seen_photos
+from facemask.train import checkpoint
 
 OPTIONS = {
     "sources": ["competition"],

@@ -14,12 +14,14 @@ import pandas as pd
 from tqdm import tqdm
 
 from facemask import params
-from facemask.errors import UserError, one_sentence
-from facemask.sources import all_age_faces, competition, folders, medical_masks
-from facemask.sources.tree import open_tree
-from facemask.training.pretrain import seen_photos
-from facemask.training.rows import learnable
-from facemask.training.timing import time_fit, time_pretrain
+from facemask.core import paths
+from facemask.core.errors import UserError, one_sentence
+from facemask.core.tables import SOURCES, joined
+from facemask.ingest import all_age_faces, competition, folders, medical_masks
+from facemask.ingest.tree import open_tree
+from facemask.tools.pretrain.pretrain import seen_photos
+from facemask.tools.timing import time_fit, time_pretrain
+from facemask.train.rows import learnable
 
 SECONDS = 4.0  # that a member's steps are timed, at least
 # Of a recipe: what one head costs more than another is nothing beside the backbone.
@@ -28,7 +30,7 @@ COST_KEYS = ("backbone", "arguments", "size", "channels_last", "compile", "batch
 PHOTOS_A_PERSON, PHOTOS_A_USER = 7, 4  # of the competition and of the drawn medical masks
 TRAIN_SHARE = 0.6  # of the competition's persons
 FORWARD = 1 / 3  # of a training step: what predicting a batch is taken to cost
-TABLE = Path("data/training/photos.parquet")
+TABLES = [paths.training_table(source) for source in SOURCES]
 
 
 @dataclass
@@ -79,8 +81,12 @@ def expected_photos(config: dict[str, Any]) -> tuple[pd.DataFrame, str]:
     The table itself where it was made with the same settings; the numbers to be drawn; or the lists of the trees.
     """
     same = ("seed", "data", "draw", "ingest")
-    if TABLE.exists() and params.FILE.exists() and all(params.section(key) == config[key] for key in same):
-        return pd.read_parquet(TABLE), f"from {TABLE}"
+    if (
+        all(map(Path.exists, TABLES))
+        and params.FILE.exists()
+        and all(params.section(key) == config[key] for key in same)
+    ):
+        return joined(map(pd.read_parquet, TABLES)), f"from {TABLES[0].parent}"
     if config["data"]["name"] == "drawn":
         draw = config["draw"]
         listed = _drawn(draw["persons"], draw["all_age_faces"], draw["medical_masks"])
@@ -111,7 +117,7 @@ def planned(config: dict[str, Any], photos: pd.DataFrame) -> list[Work]:
         drawn = recipe["epoch_photos"] or len(learnable(photos, recipe, 0))
         if not recipe["epoch_photos"] and name in config["students"]:
             drawn += evaluated  # at most: as if every eval photo got a pseudo-label
-        predicted = len(config["views"][name]) * (train + folds * evaluated)
+        predicted = len(config["predict"][name]["views"]) * (train + folds * evaluated)
         work.append(Work(name, recipe["backbone"], folds, drawn, recipe["epochs"], recipe["batch"], predicted))
     return work
 

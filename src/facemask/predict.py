@@ -19,15 +19,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from facemask.errors import UserError, one_sentence
-from facemask.files import check_output, printable, write_csv
-from facemask.photos.collection import Photos
-from facemask.photos.ingest import Outputs, Settings, ingest
-from facemask.photos.store import JPEGS
-from facemask.serving.bundle import FOLDER, Bundle, Stored, columns, open_bundle
-from facemask.serving.final import FinalEnsemble
-from facemask.sources.listing import Listing, as_table, row
-from facemask.sources.tree import LARGEST_FILE, Entry, Tree, is_photo, open_tree
+from facemask.core import paths
+from facemask.core.errors import UserError, one_sentence
+from facemask.core.files import check_output, printable, write_csv
+from facemask.ingest.ingest import Outputs, Settings, ingest
+from facemask.ingest.listing import Listing, as_table, row
+from facemask.ingest.photos import Photos
+from facemask.ingest.store import JPEGS
+from facemask.ingest.tree import LARGEST_FILE, Entry, Tree, is_photo, open_tree
+from facemask.tools.serve.bundle import Bundle, Stored, columns, open_bundle
+from facemask.tools.serve.final_ensemble import FinalEnsemble
 
 SOURCE = "given"
 CHUNK = 1024  # photos that are stored at a time: at most about a gigabyte on disk
@@ -196,7 +197,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("photos", nargs="+", metavar="FILE|DIR|ZIP|-", help="-: a photo or a zip from standard input")
     parser.add_argument("--out", type=Path, required=True, help="table to write: a row a photo (csv)")
     parser.add_argument("--quarantine", type=Path, help="files without an answer (csv); default: beside the table")
-    parser.add_argument("--bundle", type=Path, default=FOLDER, help="the ensemble's folder (default: %(default)s)")
+    parser.add_argument(
+        "--bundle", type=Path, default=paths.BUNDLE, help="the ensemble's folder (default: %(default)s)"
+    )
     return parser.parse_args()
 
 

@@ -12,10 +12,10 @@ from typing import Any
 from zipfile import is_zipfile
 
 from facemask import params
-from facemask.errors import UserError, one_sentence
-from facemask.licences import FURTHER
-from facemask.process_group import start_group
-from facemask.scoring.tables import score_table
+from facemask.core.errors import UserError, one_sentence
+from facemask.core.licences import FURTHER
+from facemask.submit.score_table import score_table
+from facemask.tools.process_group import start_group
 
 DVC = [sys.executable, "-m", "dvc"]
 SCORES = Path("metrics/scores.json")

@@ -1,14 +1,14 @@
 """The registered ensemble as a small server for this machine: python -m facemask.serve [--port 5001].
 
-It answers what `mlflow models serve` answers, within limits (facemask.serving.guard and .connections).
+It answers what `mlflow models serve` answers, within limits (facemask.tools.serve.guard and .connections).
 """
 
 import argparse
 
-from facemask.errors import UserError, one_sentence
-from facemask.serving.connections import bound_the_log, listen, server_of
-from facemask.serving.guard import Guard, Limits
-from facemask.tracking import MODEL_URI, scoring_app
+from facemask.core.errors import UserError, one_sentence
+from facemask.tools.serve.connections import bound_the_log, listen, server_of
+from facemask.tools.serve.guard import Guard, Limits
+from facemask.tools.serve.mlflow_mirror import MODEL_URI, scoring_app
 
 HOST = "127.0.0.1"
 

@@ -8,7 +8,7 @@ import torch.distributed as distributed
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from facemask.labels import AGE, MIDDLE_AGE, OLD_AGE
+from facemask.core.labels import AGE, MIDDLE_AGE, OLD_AGE
 
 MEAN_AGE, AGE_SPREAD = 40.0, 15.0  # years: the regression layer's output is standardised by these
 OLDEST = 100  # years: the last single year that YearsHead tells apart

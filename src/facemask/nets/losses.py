@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from facemask.errors import UserError
+from facemask.core.errors import UserError
 
 Sum = Callable[[Tensor], Tensor]  # of a tensor over the processes that share a batch
 

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
-from facemask.errors import UserError, chosen
-from facemask.labels import ATTRIBUTES, CLASSES
+from facemask.core.errors import UserError, chosen
+from facemask.core.labels import ATTRIBUTES, CLASSES
 from facemask.nets.heads import AGE_HEADS, AGE_SPREAD, MEAN_AGE, BatchDropout, YearsHead
 from facemask.nets.weights import load_pretrained, unreachable
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from facemask.errors import chosen
+from facemask.core.errors import chosen
 
 KINDS = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

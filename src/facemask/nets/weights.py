@@ -10,8 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from facemask.errors import UserError
-from facemask.licences import PACKAGED
+from facemask.core.errors import UserError
+from facemask.core.licences import PACKAGED
 
 # The package's names of timm's layers, and how many blocks timm's stages have.
 PACKAGE_LAYERS = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1"}

@@ -1,0 +1,74 @@
+"""Where the stages leave their files: the one home of every path between them, relative to the repository's root."""
+
+from pathlib import Path
+
+ABSENT = Path("conf/absent")  # the tree of a source that is not given: DVC wants a path that exists
+
+DRAWN = Path("data/drawn")  # the embedded default data
+SUSPECTS = Path("data/labels/suspects.csv")
+FIXED_PHOTOS = Path("data/labels/photos.parquet")
+LABEL_CHANGES = Path("data/labels/changes.csv")
+LABEL_COUNTS = Path("data/labels/counts.json")
+SECOND_ROUND = Path("data/training/second.parquet")  # the training table with pseudo-labels
+PSEUDO_LABELS = Path("data/training/pseudo_labels.csv")
+PSEUDO_COUNTS = Path("data/training/pseudo.json")
+MODELS = Path("data/models")
+PREDICTIONS = Path("data/predictions")
+TEACHERS = Path("data/teachers")
+PROBABILITIES = Path("data/ensemble/probabilities.parquet")
+CANDIDATES = Path("data/ensemble/candidates.csv")
+CHOICE = Path("data/ensemble/choice.json")
+STACKER = Path("data/ensemble/stacker.json")
+BUNDLE = Path("data/ensemble/model")
+EXPLAINED = Path("data/explain")  # Grad-CAM maps and predictions of external photos
+SHEETS = Path("data/sheets")  # figures that show photos, outside git
+PLOTS = Path("plots")
+FINDINGS = Path("data/findings.json")
+REPORT = Path("report.html")
+SUBMISSION = Path("submission.csv")
+
+SCORES = Path("metrics/scores.json")
+SUMMARY = Path("metrics/summary.json")  # the figures that people compare: DVC's metrics
+
+
+def code(stage: str) -> Path:
+    return Path(f"data/code/{stage}.txt")
+
+
+def photo_table(source: str) -> Path:
+    return Path(f"data/photos/{source}.parquet")
+
+
+def pixels(source: str) -> Path:
+    return Path(f"data/photos/{source}.pixels")
+
+
+def quarantine(source: str) -> Path:
+    return Path(f"data/photos/{source}.quarantine.csv")
+
+
+def ingest_counts(source: str) -> Path:
+    return Path(f"data/photos/{source}.json")
+
+
+def training_table(source: str) -> Path:
+    return Path(f"data/training/{source}.parquet")
+
+
+def pretrained(member: str) -> Path:
+    """The backbone's weights (.safetensors); its history stands beside it (.csv)."""
+    return Path(f"data/pretrained/{member}.safetensors")
+
+
+def fit(member: str, fold: int) -> Path:
+    """The folder of a fold's weights.safetensors and history.csv."""
+    return MODELS / member / str(fold)
+
+
+def predictions(member: str) -> Path:
+    return PREDICTIONS / f"{member}.parquet"
+
+
+def teacher(member: str) -> Path:
+    """A teacher's distributions of the photos that nobody labelled."""
+    return TEACHERS / f"{member}.parquet"

@@ -1,0 +1,150 @@
+"""Combinations of parameters that cannot be: sentences for what no single key of the schema can tell."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from facemask.core.labels import ATTRIBUTES
+from facemask.core.licences import FURTHER, PACKAGED
+from facemask.core.schema import Augment, Params, Recipe
+
+SHOWN = 60  # characters of a wrong value that a sentence repeats
+# Of pydantic's faults, by their type: what is asked for.
+ASKED = {
+    "bool_type": "true or false",
+    "dict_type": "keys with values",
+    "list_type": "a list",
+    "model_type": "the keys that conf/ gives it",
+    "too_short": "at least one",
+}
+
+
+def complaint(fault: Any) -> str:
+    """The sentence of one of a ValidationError's errors(): the key, its value, and what is allowed."""
+    last = fault["loc"][-1] if fault["loc"] else "it"
+    key = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "missing":
+        return f"{key} is missing; compose params.yaml again with `python -m facemask.params`"
+    if fault["type"] == "extra_forbidden":
+        return f"{key}: there is no such key here; remove {last}, or see conf/ for what there is"
+    if fault["type"] == "literal_error":
+        asked = fault["ctx"]["expected"].replace("'", "")
+    elif fault["type"] == "value":
+        asked = fault["msg"]
+    else:
+        asked = ASKED.get(fault["type"], f"what conf/ gives it ({fault['msg']})")
+    return f"{key} is {shown(fault['input'])}; give {asked}"
+
+
+def shown(value: Any) -> str:
+    """A wrong value as a message repeats it: on one line, and cut."""
+    if isinstance(value, int) and abs(value) >= 10**SHOWN:
+        return f"a number of about {int(value.bit_length() * 0.30103) + 1} digits"
+    try:
+        text = "null" if value is None else " ".join(repr(value).split())
+    except ValueError:  # Python writes out no number of more than 4,300 digits
+        return "too long to be shown"
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+
+
+def faults(params: Params) -> Iterator[str]:
+    """One sentence a fault, the most basic first."""
+    if params.folds != list(range(params.scale.folds)):
+        yield f"folds is {params.folds}; it is a list made from scale.folds: set scale.folds={len(params.folds)}"
+    yield from _names(params)
+    for name, recipe in params.members.items():
+        for fault in recipe_faults(recipe):
+            yield f"members.{name}.{fault}"
+    yield from _relabel(params)
+    yield from _rounds(params)
+    yield from _weights(params)
+    yield from _stacked(params)
+    if params.data.name == "drawn" and not params.data.root:
+        yield "data.root is null, and data.name is 'drawn'; take data=competition for a tree of your own"
+    if not sum(params.ingest.masks.values()):
+        yield "ingest.masks gives every mask the share 0; give wear, incorrect or bare one above 0"
+
+
+def recipe_faults(recipe: Recipe) -> Iterator[str]:
+    """What no network can be built or trained with; each begins with the recipe's key."""
+    predicts, given = recipe.predicts, recipe.arguments.get("img_size")
+    if len(set(predicts)) < len(predicts) or ("joint" in predicts and len(predicts) > 1):
+        yield f"predicts is {predicts}; give [joint], or any of mask, gender, age once"
+    if len(set(recipe.sources)) < len(recipe.sources):
+        yield f"sources is {recipe.sources}; name each once"
+    if recipe.loss.kind == "ordinal" and predicts != ["age"]:
+        yield f"loss.kind is 'ordinal', and predicts is {predicts}; of an order are ages alone: give cross_entropy, focal or soft_f1"
+    if recipe.age_head != "softmax" and "age" not in predicts:
+        yield f"age_head is {recipe.age_head!r}, and predicts is {predicts}; give softmax, or let it predict age by itself"
+    if recipe.weights == "package" and recipe.backbone != PACKAGED:
+        yield f"weights is 'package', which is {PACKAGED}'s alone, and backbone is {recipe.backbone!r}; give none, hub or folder"
+    if given and recipe.size and not recipe.arguments.get("dynamic_img_size"):
+        wanted = [given, given] if isinstance(given, int) else given
+        if wanted != recipe.size:
+            yield f"size is {recipe.size}, and arguments.img_size is {given}; give both the same"
+    shares = recipe.sampler.shares
+    if shares and not sum(shares.get(source, 0) for source in recipe.sources):
+        yield f"sampler.shares is {shares}; give one of the member's sources ({', '.join(recipe.sources)}) a share above 0"
+    yield from _augment_faults(recipe)
+
+
+def _augment_faults(recipe: Recipe) -> Iterator[str]:
+    for source, options in recipe.source_augment.items():
+        try:
+            Augment.model_validate(recipe.augment.model_dump() | options)
+        except ValidationError as error:
+            yield f"source_augment.{source}.{complaint(error.errors(include_url=False)[0])}"
+
+
+def _names(params: Params) -> Iterator[str]:
+    known = ", ".join(params.members)
+    named = {"model.members": params.model.members, "model.reference": params.model.reference}
+    named |= {"pseudo.teachers": params.pseudo.teachers, "trained": params.trained}
+    for key, names in named.items():
+        for name in names:
+            if name not in params.members:
+                yield f"{key}: there is no member {name!r} with this model; choose from {known}"
+    for name in params.trained:
+        if name not in params.predict:
+            yield f"predict.{name} is missing; say in conf/members/{name}.yaml how it predicts"
+
+
+def _relabel(params: Params) -> Iterator[str]:
+    name = params.relabel.member
+    if name not in params.members:
+        yield f"relabel.member is {name!r}; choose from {', '.join(params.members)}"
+        return
+    voter = params.members[name]
+    if set(voter.predicts) != set(ATTRIBUTES) or not (voter.years or voter.age_head == "years"):
+        yield f"relabel.member is {name!r}, which must predict mask, gender, age and years; take voter or three_head"
+
+
+def _rounds(params: Params) -> Iterator[str]:
+    learning = [name for name in params.trained if "pseudo" in params.members[name].sources]
+    teachers = params.pseudo.teachers
+    if learning and not teachers:
+        yield f"members.{learning[0]}.sources holds pseudo, and pseudo.teachers is empty; name the members that give the labels"
+    for name in learning:
+        if name in teachers:
+            yield f"members.{name}.sources holds pseudo, and it is one of pseudo.teachers; a teacher must not learn from itself"
+
+
+def _weights(params: Params) -> Iterator[str]:
+    for name in dict.fromkeys([*params.trained, params.relabel.member]):
+        weights = params.members[name].weights
+        origin = weights.removeprefix(FURTHER).removesuffix(".safetensors")
+        if weights.startswith(FURTHER) and origin not in params.members:
+            yield f"members.{name}.weights is {weights}; there is no member {origin!r} whose backbone it could be"
+        if weights == "folder" and not params.training.weights_dir:
+            yield f"members.{name}.weights is 'folder', and training.weights_dir is null; give the folder of <backbone>.safetensors"
+        options = params.predict.get(name)
+        if options and options.dropout_passes and not params.members[name].dropout.rate:
+            yield f"predict.{name}.dropout_passes is {options.dropout_passes}, and members.{name}.dropout.rate is 0; set either"
+
+
+def _stacked(params: Params) -> Iterator[str]:
+    heads = {head for name in params.model.members for head in params.members[name].predicts}
+    lacking = [] if "joint" in heads else [attribute for attribute in ATTRIBUTES if attribute not in heads]
+    if lacking:
+        yield f"model.members is {params.model.members}, and none predicts {' and '.join(lacking)}; add a member that does, or a joint one"

@@ -1,1 +1,0 @@
-"""Safe decoding, the packed store, and masks drawn on bare faces."""

@@ -1,5 +1,0 @@
-"""The registered model's code: MLflow keeps this file and runs it where the model is loaded, so nothing is pickled."""
-
-from facemask.tracking import ServedEnsemble, set_model
-
-set_model(ServedEnsemble())

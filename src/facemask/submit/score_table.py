@@ -1,0 +1,58 @@
+"""What `submit` prints: tables of scores and class counts as text."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from tabulate import tabulate
+
+from facemask.core.labels import ATTRIBUTES
+from facemask.stack.metrics import Interval
+from facemask.submit.scores import PART_NAMES, all_scores
+
+
+def score_table(board: Mapping[str, Any], intervals: Mapping[str, Interval]) -> str:
+    """The scoreboard (scores.scoreboard) as text: macro F1 and accuracy by part, and the ensemble's 95 % intervals, if given."""
+    parts = [part for part in PART_NAMES if part in board]
+
+    def cells(scores: Mapping[str, Any], f1: str, accuracy: str) -> list[str]:
+        return [f"{scores[part][f1]:.4f} / {scores[part][accuracy]:.4f}" for part in parts]
+
+    everyone = all_scores(board)
+    rows = [
+        [name, *cells(scores, "macro_f1", "accuracy")]
+        for name, scores in everyone.items()
+        if "macro_f1" in scores["oof"]
+    ]
+    if intervals:
+        spans = [f"{intervals[part].low:.4f} to {intervals[part].high:.4f}" for part in parts]
+        rows.insert(1, ["  95 % of macro F1", *spans])
+    single = [
+        [f"{name} {attribute}", *cells(scores, f"{attribute}_f1", f"{attribute}_accuracy")]
+        for attribute in ATTRIBUTES
+        for name, scores in everyone.items()
+        if f"{attribute}_f1" in scores["oof"]
+    ]
+    heads = [PART_NAMES[part] for part in parts]
+    text = [_aligned(["18 classes: macro F1 / accuracy", *heads], rows)]
+    if single:
+        text.append(_aligned(["one attribute: macro F1 / accuracy of it", *heads], single))
+    return "\n\n".join(text)
+
+
+def count_table(counts: pd.DataFrame) -> str:
+    """Class counts (submission.class_counts) as text."""
+    rows = [
+        [row["class"], row["meaning"], row["train"], f"{row['train_share']:.1%}", row["submitted"], f"{row['submitted_share']:.1%}"]
+        for row in counts.to_dict("records")
+    ]  # fmt: skip
+    return _aligned(["class", "meaning", "train", "", "submitted", ""], rows, left=2)
+
+
+def _aligned(header: Sequence[str], rows: Sequence[Sequence[Any]], left: int = 1) -> str:
+    """The first `left` columns to the left, the others to the right; spaces at the beginning of a cell stay."""
+    align = ["left"] * left + ["right"] * (len(header) - left)
+    text: str = tabulate(
+        rows, header, "simple", disable_numparse=True, colalign=align, headersalign=align, preserve_whitespace=True
+    )
+    return text

@@ -1,0 +1,144 @@
+"""The scores of the ensemble, every member and the references: out-of-fold, and on the eval halves where the truth is known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facemask.core.errors import UserError
+from facemask.core.labels import ATTRIBUTES, Array, age_band, decode, encode, joint
+from facemask.core.predictions import ATTRIBUTE_COLUMNS, JOINT_COLUMNS, predicts
+from facemask.stack.metrics import Interval, accuracy, bootstrap, macro_f1
+
+Scores = dict[str, float]
+PART_NAMES = {"oof": "out-of-fold", "public": "public", "private": "private"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Photos that are scored together: their keys, true joint classes (n,) and persons (n,)."""
+
+    name: str
+    photos: Array
+    truth: Array
+    persons: Array
+
+
+def scored_train(photos: pd.DataFrame) -> pd.DataFrame:
+    """The train photos of the training table that were not dropped."""
+    return photos[(photos["split"] == "train") & (photos["weight"] > 0)]
+
+
+def parts_of(photos: pd.DataFrame, truth: pd.DataFrame | None) -> list[Part]:
+    """`oof` (train photos that were not dropped, corrected labels) and, with truth/eval.csv, `public` and `private`.
+
+    photos: training table; truth: ImageID, ans, half, person. Raises UserError for a train photo without a label.
+    """
+    train = scored_train(photos)
+    parts = [Part("oof", train["photo"].to_numpy(), train_classes(train), train["person"].to_numpy())]
+    key = photos[photos["split"] == "eval"].set_index("file")["photo"]
+    for half in ("public", "private") if truth is not None else ():
+        rows = truth[truth["half"] == half]  # type: ignore[index]
+        keys = rows["ImageID"].map(key).fillna(rows["ImageID"])  # a quarantined photo counts too, under its ImageID
+        persons = rows["person"].astype(str).to_numpy()
+        parts.append(Part(half, keys.to_numpy(), rows["ans"].to_numpy(np.int64), persons))
+    return parts
+
+
+def train_classes(train: pd.DataFrame) -> Array:
+    """Joint classes (n,) of labelled photos (columns photo, mask, gender, age). Raises UserError if a label is missing."""
+    missing = train[train[["mask", "gender", "age"]].isna().any(axis=1)]
+    if len(missing):
+        raise UserError(f"{missing['photo'].iloc[0]} has no mask, gender or age label; a train photo needs all three")
+    codes = train[["mask", "gender", "age"]].to_numpy(np.int64)
+    return encode(codes[:, 0], codes[:, 1], age_band(codes[:, 2]))
+
+
+def predicted_classes(table: pd.DataFrame, name: str) -> dict[str, pd.Series]:
+    """The likeliest class by photo: of each attribute that the table predicts, and `joint` if it covers all three."""
+    held = predicts(table, name)
+    if held == ("joint",):
+        classes = table[list(JOINT_COLUMNS)].to_numpy().argmax(1)
+        codes = dict(zip(ATTRIBUTES, decode(classes), strict=True)) | {"joint": classes}
+    else:
+        shares = {attribute: table[list(ATTRIBUTE_COLUMNS[attribute])].to_numpy(np.float64) for attribute in held}
+        codes = {attribute: values.argmax(1) for attribute, values in shares.items()}
+        if len(shares) == len(ATTRIBUTES):
+            codes["joint"] = joint(*(shares[attribute] for attribute in ATTRIBUTES)).argmax(1)
+    return {target: pd.Series(values, index=table["photo"]) for target, values in codes.items()}
+
+
+def score(predicted: Mapping[str, pd.Series], part: Part, fallback: int) -> Scores:
+    """macro_f1 and accuracy over the 18 classes where all three attributes are predicted.
+
+    A member of one or two attributes has no 18-class score: it gets `<attribute>_f1` and `<attribute>_accuracy` instead.
+    """
+    if "joint" in predicted:
+        guess = answers(predicted["joint"], part, fallback)
+        return {"macro_f1": macro_f1(part.truth, guess), "accuracy": accuracy(part.truth, guess)}
+    scores: Scores = {}
+    truths, fallbacks = (dict(zip(ATTRIBUTES, decode(codes), strict=True)) for codes in (part.truth, fallback))
+    for attribute, series in predicted.items():
+        guess = answers(series, part, int(fallbacks[attribute]))
+        scores[f"{attribute}_f1"] = macro_f1(truths[attribute], guess, len(ATTRIBUTES[attribute]))
+        scores[f"{attribute}_accuracy"] = accuracy(truths[attribute], guess)
+    return scores
+
+
+def answers(predicted: pd.Series, part: Part, fallback: int) -> Array:
+    """Codes (n,) int64 for the part's photos; `fallback` where there is no prediction."""
+    return predicted.reindex(part.photos).fillna(fallback).to_numpy().astype(np.int64)
+
+
+def scoreboard(
+    stack: pd.DataFrame,
+    members: Mapping[str, pd.DataFrame],
+    references: Mapping[str, pd.DataFrame],
+    parts: list[Part],
+    fallback: int,
+) -> dict[str, Any]:
+    """The content of metrics/scores.json: the ensemble's parts on top, then members, the baseline and other references."""
+
+    def by_part(name: str, table: pd.DataFrame) -> dict[str, Scores]:
+        predicted = predicted_classes(table, name)
+        return {part.name: score(predicted, part, fallback) for part in parts}
+
+    everyone = {**members, **references}
+    others = [name for name in references if name != "baseline"]
+    return (
+        by_part("stack", stack)
+        | {"members": {name: by_part(name, table) for name, table in members.items()}}
+        | ({"baseline": by_part("baseline", everyone["baseline"])} if "baseline" in everyone else {})
+        | ({"references": {name: by_part(name, references[name]) for name in others}} if others else {})
+    )
+
+
+def all_scores(board: Mapping[str, Any]) -> dict[str, Any]:
+    """Name -> part -> scores of everything on a scoreboard, the ensemble first."""
+    others = {**board["members"], **board.get("references", {})}
+    return {"ensemble": board} | others | ({"baseline": board["baseline"]} if "baseline" in board else {})
+
+
+def summary(board: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of metrics/summary.json, the figures that `dvc metrics diff` compares: at most 20 in the usual run.
+
+    The ensemble's macro F1 and accuracy by part, each member's out-of-fold macro F1 (of its attribute, where it predicts one or
+    two), and how many labels were changed and are expected to be wrong. labels: what fix_labels counted.
+    """
+    figures: dict[str, Any] = {part: dict(board[part]) for part in PART_NAMES if part in board}
+    for name, scores in list(all_scores(board).items())[1:]:
+        keys = {"macro_f1": name} | {f"{attribute}_f1": f"{name}.{attribute}" for attribute in ATTRIBUTES}
+        found = {label: scores["oof"][key] for key, label in keys.items() if key in scores["oof"]}
+        whole = len(found) == 1
+        figures.setdefault("members", {}).update({name: next(iter(found.values()))} if whole else found)
+    changed = {"by_people": labels["photos_by_people"], "by_vote": labels["photos_by_auto"]}
+    return figures | {"labels": changed | {"expected_errors": round(sum(labels["expected_errors"].values()), 2)}}
+
+
+def ensemble_intervals(stack: pd.DataFrame, parts: list[Part], fallback: int, seed: int) -> dict[str, Interval]:
+    """95 % intervals of the ensemble's macro F1 by part, by bootstrap over persons."""
+    predicted = predicted_classes(stack, "stack")["joint"]
+    guesses = {part.name: answers(predicted, part, fallback) for part in parts}
+    return {part.name: bootstrap(part.truth, guesses[part.name], part.persons, seed=seed)["macro_f1"] for part in parts}

@@ -1,0 +1,176 @@
+"""Anti-aliased, sub-pixel painting on a float picture, always on the smallest rectangle that a shape touches."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+
+from facemask.core.labels import Array
+
+SUBPIXEL = 16  # cv2 takes fixed-point coordinates: 4 fractional bits
+
+
+@dataclass
+class Layer:
+    """Coverage 0..1 (float32, h x w) of a shape, at (top, left) of the canvas."""
+
+    top: int
+    left: int
+    alpha: Array
+
+    @property
+    def window(self) -> tuple[slice, slice, slice]:
+        height, width = self.alpha.shape
+        return slice(None), slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+
+class Canvas:
+    """A picture as three float32 planes of 0..255, (3, height, width): numpy blends plane by plane faster."""
+
+    def __init__(self, planes: Array) -> None:
+        self.planes = planes
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.planes.shape[1], self.planes.shape[2]
+
+    def area(self, shapes: Sequence[Array], blur: float = 0.0, values: Sequence[float] | None = None) -> Layer | None:
+        """Coverage of closed polygons (n, 2) in pixels; `values` 0..1 weigh them. None when all lie outside."""
+        box = self._box(shapes, blur)
+        if box is None:
+            return None
+        left, top, right, bottom = box
+        drawn = np.zeros((bottom - top, right - left), np.uint8)
+        for number, shape in enumerate(shapes):
+            value = 255 if values is None else round(255 * values[number])
+            cv2.fillPoly(drawn, [_fixed_point(shape, left, top)], (value,), cv2.LINE_AA, 4)
+        return Layer(top, left, _blurred(drawn, blur) * np.float32(1 / 255))
+
+    def _box(self, shapes: Sequence[Array], blur: float) -> tuple[int, int, int, int] | None:
+        every = shapes[0] if len(shapes) == 1 else np.concatenate(shapes)
+        low, high = every.min(0), every.max(0)
+        margin = 2 + int(3 * blur)
+        height, width = self.size
+        left, top = max(0, int(low[0]) - margin), max(0, int(low[1]) - margin)
+        right, bottom = min(width, int(high[0]) + margin + 1), min(height, int(high[1]) + margin + 1)
+        return (left, top, right, bottom) if left < right and top < bottom else None
+
+    def paint(self, layer: Layer | None, colour: Array, opacity: float = 1.0) -> None:
+        """Blend towards a colour (3,) or a picture (3, h, w) of the layer's size."""
+        if layer is None:
+            return
+        under = self.planes[layer.window]
+        over = colour.reshape(3, 1, 1) if colour.ndim == 1 else colour
+        under += (over.astype(np.float32) - under) * (layer.alpha * np.float32(opacity))
+
+    def tint(self, layer: Layer | None, factors: Array | float) -> None:
+        """Multiply by a factor (or one a channel) where the layer covers: shadows and highlights."""
+        if layer is None:
+            return
+        change = np.broadcast_to(np.asarray(factors, np.float32), 3).reshape(3, 1, 1) - np.float32(1)
+        self.planes[layer.window] *= 1 + change * layer.alpha
+
+    def fill(self, shape: Array, colour: Array, opacity: float = 1.0, blur: float = 0.0) -> None:
+        self.paint(self.area([shape], blur), colour, opacity)
+
+    def shadow(self, shape: Array, factors: Array | float, blur: float = 0.0) -> None:
+        self.tint(self.area([shape], blur), factors)
+
+
+def inside(layer: Layer | None, limit: Layer | None) -> Layer | None:
+    """`layer` cut down to where `limit` covers."""
+    if layer is None or limit is None:
+        return None
+    top, left = max(layer.top, limit.top), max(layer.left, limit.left)
+    bottom = min(layer.top + layer.alpha.shape[0], limit.top + limit.alpha.shape[0])
+    right = min(layer.left + layer.alpha.shape[1], limit.left + limit.alpha.shape[1])
+    if top >= bottom or left >= right:
+        return None
+    return Layer(top, left, _part(layer, top, bottom, left, right) * _part(limit, top, bottom, left, right))
+
+
+def _blurred(drawn: Array, blur: float) -> Array:
+    """float32 of a uint8 coverage, blurred by `blur` pixels: a Gaussian or, if wide, its fast likeness."""
+    if blur <= 0:
+        return drawn.astype(np.float32)
+    if blur < 2:
+        size = 2 * int(2.5 * blur + 0.5) + 1
+        smooth: Array = cv2.GaussianBlur(drawn.astype(np.float32), (size, size), blur)
+        return smooth
+    size = 2 * round(2.45 * blur - 1) + 1
+    wide: Array = cv2.stackBlur(drawn, (size, size)).astype(np.float32)
+    return wide
+
+
+def _part(layer: Layer, top: int, bottom: int, left: int, right: int) -> Array:
+    return layer.alpha[top - layer.top : bottom - layer.top, left - layer.left : right - layer.left]
+
+
+def _fixed_point(shape: Array, left: int, top: int) -> Array:
+    moved = (shape - np.array([left, top], np.float64)) * SUBPIXEL
+    return np.clip(np.round(moved), -1_000_000, 1_000_000).astype(np.int32)
+
+
+def xy(x: float, y: float) -> Array:
+    """A step (2,) to add to points."""
+    return np.array([x, y])
+
+
+def _spline_basis(steps: int) -> Array:
+    """Catmull-Rom weights (steps, 4) between the second and third of four points."""
+    t = np.arange(steps)[:, None] / steps
+    powers = np.hstack([np.ones_like(t), t, t**2, t**3])
+    return powers @ (0.5 * np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]], np.float64))
+
+
+_BASIS = _spline_basis(6)
+
+
+def curve(points: Array | Sequence[Sequence[float]], closed: bool = False) -> Array:
+    """A smooth curve (6 n or 6 (n-1) + 1, 2 or 3) through the points (n, 2 or 3)."""
+    knots = np.asarray(points, np.float64)
+    if closed:
+        padded = np.concatenate([knots[-1:], knots, knots[:2]])
+    else:
+        padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
+    quads = np.stack([padded[:-3], padded[1:-2], padded[2:-1], padded[3:]], axis=1)
+    smooth = np.einsum("sk,nkd->nsd", _BASIS, quads).reshape(-1, knots.shape[1])
+    return smooth if closed else np.concatenate([smooth, knots[-1:]])
+
+
+def ribbon(line: Array, widths: Array | float) -> Array:
+    """The outline (2 n, 2) of a stroke along (n, 2) pixels, `widths` pixels wide at each point."""
+    steps = line[1:] - line[:-1]
+    along = np.empty_like(line)
+    along[1:-1] = steps[1:] + steps[:-1]
+    along[0], along[-1] = steps[0], steps[-1]
+    half = widths / (2 * np.maximum(np.sqrt(along[:, 0] ** 2 + along[:, 1] ** 2), 1e-6))
+    outline = np.empty((2 * len(line), 2))
+    outline[: len(line), 0] = line[:, 0] - along[:, 1] * half
+    outline[: len(line), 1] = line[:, 1] + along[:, 0] * half
+    outline[len(line) :] = (2 * line - outline[: len(line)])[::-1]
+    return outline
+
+
+def tapered(count: int, width: float, ends: float = 0.15) -> Array:
+    """Widths (count,) of a stroke that is thick in the middle and thin at both ends."""
+    rise = np.sin(np.linspace(0, np.pi, count))
+    return width * (ends + (1 - ends) * rise)
+
+
+def ellipse(centre: Array | tuple[float, float], rx: float, ry: float, turn: float = 0.0, count: int = 24) -> Array:
+    """Outline (count, 2) of an ellipse turned by `turn` radians."""
+    flat = _unit_circle(count) * (rx, ry)
+    cos, sin = math.cos(turn), math.sin(turn)
+    turned: Array = flat @ np.array([[cos, sin], [-sin, cos]]) + np.asarray(centre)
+    return turned
+
+
+@cache
+def _unit_circle(count: int) -> Array:
+    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)

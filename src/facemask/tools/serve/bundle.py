@@ -1,0 +1,184 @@
+"""The finished ensemble as one folder that needs nothing else of the pipeline, and nothing pickled.
+
+    bundle.json                          members' recipes and views, folds, how photos are stored, the chosen stacker, and
+                                         the sha256 of every other file and of these words themselves
+    weights/<member>/<fold>.safetensors  every model
+    evidence/<member>.parquet            the member's out-of-fold predictions of the photos that the stacker learns from
+    evidence/classes.parquet             those photos' joint classes
+
+The stacker itself is fitted again when it is opened: forests, SVMs and boosted trees have no safe format of their own, and
+the same rows and the same draws give the same stacker.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facemask.core.errors import UserError
+from facemask.core.files import open_regular, replacing, write_json, write_parquet
+from facemask.core.labels import ATTRIBUTES
+from facemask.core.predictions import JOINT_COLUMNS, read_members, read_table
+from facemask.nets.model import FaceNet, load_trained
+from facemask.stack.candidates import CANDIDATES
+from facemask.stack.choice import CORRECTED, Ensemble, fit_ensemble
+from facemask.stack.member_tables import gather
+
+FORMAT = 1
+MEND = "run `dvc repro -f export`, or copy the bundle again"
+
+
+@dataclass(frozen=True)
+class Stacker:
+    """The candidate's name (with its ending where the prior is corrected), the correction's factors, and the seed."""
+
+    name: str
+    factors: list[float] | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How ingest stores a photo: `short_side` and `pixel_limit` in pixels, `kind` as the store's first bytes say."""
+
+    short_side: int
+    pixel_limit: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """members: name -> {"recipe", "views", "average"}, in the stacker's order; training: params.yaml's section."""
+
+    folder: Path
+    members: dict[str, dict[str, Any]]
+    folds: list[int]
+    training: dict[str, Any]
+    stored: Stored
+    stacker: Stacker
+
+    def model(self, member: str, fold: int) -> FaceNet:
+        """A trained network, on the CPU."""
+        return load_trained(self.members[member]["recipe"], self.folder / "weights" / member / f"{fold}.safetensors")
+
+    def ensemble(self) -> Ensemble:
+        """The chosen stacker, fitted again on the rows that it was fitted on."""
+        classes = read_table(self.folder / "evidence" / "classes.parquet")
+        evidence = gather(read_members(self.folder / "evidence", list(self.members)), classes[["photo"]])
+        factors = None if self.stacker.factors is None else np.array(self.stacker.factors)
+        return fit_ensemble(
+            self.stacker.name, factors, evidence, classes["class"].to_numpy(np.int64), self.stacker.seed
+        )
+
+
+def write_bundle(
+    bundle: Bundle, weights: Mapping[tuple[str, int], Path], tables: Mapping[str, pd.DataFrame], classes: pd.DataFrame
+) -> None:
+    """weights: (member, fold) -> safetensors; tables: members' predictions; classes: photo and joint class of the photos
+    that the stacker learns from, in that order.
+    """
+    with replacing(bundle.folder, "bundle.json") as folder:
+        for (member, fold), path in weights.items():
+            _link(path, folder / "weights" / member / f"{fold}.safetensors")
+        for member in bundle.members:
+            write_parquet(_rows(tables[member], classes["photo"]), folder / "evidence" / f"{member}.parquet")
+        write_parquet(classes[["photo", "class"]], folder / "evidence" / "classes.parquet")
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        told = _described(bundle) | {"sha256": {str(p.relative_to(folder)): _sha256(p) for p in files}}
+        write_json(told | {"digest": _digest(told)}, folder / "bundle.json")
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Raises UserError where the pipeline has not written the bundle, it is of another version of this code, or any byte of
+    it is not as it was written.
+    """
+    path = folder / "bundle.json"
+    if not path.is_file():
+        raise UserError(
+            f"{folder} holds no finished ensemble; run `make repro` first, or name another folder with --bundle"
+        )
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        if told["format"] != FORMAT:
+            raise UserError(f"{path} is of format {told['format']}, this code reads {FORMAT}; run `dvc repro export`")
+        digest = told.pop("digest", None)  # bundles of before have none
+        if digest not in (None, _digest(told)):
+            raise UserError(f"{path} was edited since it was written; {MEND}")
+        bundle = Bundle(
+            folder,
+            told["members"],
+            told["folds"],
+            told["training"],
+            Stored(**told["stored"]),
+            Stacker(**told["stacker"]),
+        )
+        files = dict(told["sha256"])
+        needed = [f"weights/{member}/{fold}.safetensors" for member in bundle.members for fold in bundle.folds]
+        needed += [f"evidence/{name}.parquet" for name in (*bundle.members, "classes")]
+        chosen = bundle.stacker.name.removesuffix(CORRECTED)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path} is not what the export writes ({type(error).__name__}: {error}); {MEND}") from error
+    if chosen not in CANDIDATES:
+        raise UserError(f"{path} names the stacker {chosen!r}, which this code does not have; {MEND}")
+    _check_files(folder, files, needed)
+    return bundle
+
+
+def _check_files(folder: Path, files: dict[str, str], needed: list[str]) -> None:
+    """Raises UserError for the first file that is missing or of other bytes."""
+    for name in dict.fromkeys([*needed, *files]):
+        try:
+            is_right = _sha256(folder / name) == files.get(name)
+        except OSError as error:
+            raise UserError(f"{folder / name} cannot be read ({error.strerror}); {MEND}") from error
+        if not is_right:
+            raise UserError(f"{folder / name} is damaged or another bundle's: its sha256 does not fit; {MEND}")
+
+
+def columns(bundle: Bundle) -> dict[str, str]:
+    """The columns of this ensemble's answers and their kinds, in MLflow's words."""
+    recipes = [member["recipe"] for member in bundle.members.values()]
+    tells_years = [recipe["years"] or recipe["age_head"] == "years" for recipe in recipes]
+    years = {"years": "float"} if any(tells_years) else {}
+    words = dict.fromkeys(ATTRIBUTES, "string")
+    return {"class": "long", **words, "probability": "float", **years, **dict.fromkeys(JOINT_COLUMNS, "float")}
+
+
+def _described(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "members": bundle.members,
+        "folds": bundle.folds,
+        "training": bundle.training,
+        "stored": vars(bundle.stored),
+        "stacker": vars(bundle.stacker),
+    }
+
+
+def _rows(table: pd.DataFrame, photos: "pd.Series[str]") -> pd.DataFrame:
+    return table.set_index("photo").loc[list(photos)].reset_index()
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same bytes under another name: the weights of a full run are gigabytes, and are never written to in place."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)
+
+
+def _digest(told: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,37 @@
+"""One process or several (accelerate launch), so that the loop need not know."""
+
+import os
+from typing import Any
+
+import torch
+import torch.distributed as distributed
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from torch import Tensor
+from torch.distributed.nn.functional import all_reduce
+
+from facemask.nets.device import device_of, use_threads
+
+
+def is_main_process() -> bool:
+    """Of those that `accelerate launch` started; known before any of them has met the others."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def accelerator(training: dict[str, Any], recipe: dict[str, Any]) -> Accelerator:
+    """The processes' meeting point, on training.device. Mixed precision is training.amp's matter, not the launcher's."""
+    device = device_of(training)
+    if device.index is not None:
+        torch.cuda.set_device(device)
+    # Layers that are frozen for some epochs leave parameters without gradients, which DDP has to look for.
+    parallel = DistributedDataParallelKwargs(find_unused_parameters=recipe["schedule"]["freeze"] > 0)
+    meeting = Accelerator(cpu=device.type == "cpu", mixed_precision="no", kwargs_handlers=[parallel])
+    use_threads(training["threads"])
+    return meeting
+
+
+def summed(tensor: Tensor) -> Tensor:
+    """The tensor's sum over all processes, with its gradient."""
+    if not distributed.is_initialized():
+        return tensor
+    return all_reduce(tensor)  # type: ignore[no-untyped-call, no-any-return]

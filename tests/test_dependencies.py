@@ -1,0 +1,46 @@
+"""dvc.yaml tells the truth: what the stages of the miniature opened, against what they declare."""
+
+import audit_log
+import pytest
+
+
+@pytest.fixture(scope="module")
+def pairs(clone):
+    seen, declared = audit_log.seen(clone.parent / "audit.log"), audit_log.declared(clone)
+    assert set(seen) == set(declared), "every stage ran under the audit, and nothing else did"
+    return {name: (seen[name], declared[name]) for name in declared}
+
+
+def test_no_stage_reads_what_it_does_not_declare(pairs):
+    found = {
+        name: sorted(path for path in seen.read if not audit_log.within(path, declared.reads | declared.writes))
+        for name, (seen, declared) in pairs.items()
+    }
+    assert {name: paths for name, paths in found.items() if paths} == {}
+
+
+def test_no_stage_declares_what_it_does_not_read(pairs):
+    found = {
+        name: sorted(
+            place for place in declared.reads if not any(audit_log.within(path, {place}) for path in seen.read)
+        )
+        for name, (seen, declared) in pairs.items()
+        if name != "code"  # its folders of source are read by Python itself
+    }
+    assert {name: places for name, places in found.items() if places} == {}
+
+
+def test_no_stage_writes_what_it_does_not_declare(pairs):
+    found = {
+        name: sorted(path for path in seen.written if not audit_log.within(path, declared.writes))
+        for name, (seen, declared) in pairs.items()
+    }
+    assert {name: paths for name, paths in found.items() if paths} == {}
+
+
+def test_a_stage_declares_the_sections_of_params_that_it_reads_and_no_other(pairs):
+    found = {
+        name: (sorted(seen.sections - declared.sections), sorted(declared.sections - seen.sections))
+        for name, (seen, declared) in pairs.items()
+    }
+    assert {name: sides for name, sides in found.items() if any(sides)} == {}

@@ -10,8 +10,8 @@ from facemask import params
 from facemask.core import paths
 from facemask.core.code import stage
 from facemask.core.files import replacing, write_csv
-from facemask.core.predictions import EXTERNAL_COLUMNS, GRAD_CAM_COLUMNS, read_table
-from facemask.core.tables import SOURCES, joined
+from facemask.core.predictions import EXTERNAL_COLUMNS, GRAD_CAM_COLUMNS
+from facemask.core.tables import SOURCES, joined, read_table
 from facemask.ingest.photos import Photos
 from facemask.nets.device import device_of, use_threads
 from facemask.nets.model import load_folds, load_trained, sized

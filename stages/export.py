@@ -9,7 +9,8 @@ from facemask import params
 from facemask.core import paths
 from facemask.core.code import stage
 from facemask.core.files import check_folder
-from facemask.core.predictions import read_members, read_table
+from facemask.core.predictions import read_members
+from facemask.core.tables import read_table
 from facemask.ingest.store import Store
 from facemask.nets.model import sized
 from facemask.submit.scores import scored_train, train_classes

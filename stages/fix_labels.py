@@ -1,11 +1,10 @@
 """Applies people's decisions, then suspects above a margin, to the competition's photo table."""
 
-import pandas as pd
-
 from facemask import params
 from facemask.core import paths
 from facemask.core.code import stage
 from facemask.core.files import write_csv, write_json, write_parquet
+from facemask.core.tables import read_table
 from facemask.fix_labels.corrections import read_corrections
 from facemask.fix_labels.fixing import fix_labels
 from facemask.relabel.ranking import read_suspects
@@ -14,7 +13,7 @@ from facemask.relabel.ranking import read_suspects
 def main() -> None:
     options, corrected = params.section("fix_labels"), params.section("data")["labels"]
     corrections = read_corrections(corrected)
-    photos, suspects = pd.read_parquet(paths.photo_table("competition")), read_suspects(paths.SUSPECTS)
+    photos, suspects = read_table(paths.photo_table("competition")), read_suspects(paths.SUSPECTS)
     fixed, changes, counts = fix_labels(photos, suspects, corrections, options)
     write_parquet(fixed, paths.FIXED_PHOTOS)
     write_csv(changes, paths.LABEL_CHANGES)

@@ -2,12 +2,11 @@
 
 import argparse
 
-import pandas as pd
-
 from facemask import params
 from facemask.core import paths
 from facemask.core.code import stage
 from facemask.core.files import write_parquet
+from facemask.core.tables import read_table
 from facemask.nets.model import load_folds, sized
 from facemask.oof.out_of_fold import predict_out_of_fold
 from facemask.oof.prediction import Inference
@@ -20,7 +19,7 @@ def main() -> None:
     recipe, options = sized(params.member(member)), params.section("predict")[member]
     how = Inference(recipe, params.section("training"), options["views"], options["average"])
     models = load_folds(recipe, paths.MODELS / member, params.section("folds"))
-    photos, pixels = pd.read_parquet(paths.training_table("competition")), str(paths.pixels("competition"))
+    photos, pixels = read_table(paths.training_table("competition")), str(paths.pixels("competition"))
     key = (params.section("seed"), member)
     table = predict_out_of_fold(models, photos, pixels, how, options["dropout_passes"], key)
     write_parquet(table, paths.predictions(member))

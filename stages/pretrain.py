@@ -9,7 +9,7 @@ from facemask import params
 from facemask.core import paths
 from facemask.core.code import stage
 from facemask.core.files import replacing, write_csv
-from facemask.core.tables import SOURCES, joined
+from facemask.core.tables import SOURCES, joined, read_table
 from facemask.nets.model import sized
 from facemask.nets.weights import save_tensors
 from facemask.tools.pretrain.pretrain import pretrain, seen_photos
@@ -25,7 +25,7 @@ def main() -> None:
     seed, training, options = params.section("seed"), params.section("training"), params.section("pretrain")
     recipe, tables = sized(params.member(name)), [paths.photo_table(source) for source in SOURCES]
 
-    rows = seen_photos(joined(pd.read_parquet(path) for path in tables), options)
+    rows = seen_photos(joined(read_table(path) for path in tables), options)
     stores = {source: str(paths.pixels(source)) for source in rows["source"].unique()}
     evaluated = int((rows["split"] == "eval").sum())
     print(f"pretrain {name}: {recipe['backbone']} on {len(rows)} photos, {evaluated} of them eval photos", flush=True)

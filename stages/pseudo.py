@@ -5,8 +5,8 @@ from facemask.core import paths
 from facemask.core.code import stage
 from facemask.core.files import write_csv, write_json, write_parquet
 from facemask.core.labels import ATTRIBUTES
-from facemask.core.predictions import read_members, read_table
-from facemask.core.tables import SOURCES, joined, read_truth
+from facemask.core.predictions import read_members
+from facemask.core.tables import SOURCES, joined, read_table, read_truth
 from facemask.tools.pseudo.pseudo_labels import filled, measured, pseudo_labels
 
 

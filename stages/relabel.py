@@ -1,12 +1,11 @@
 """Competition photos -> suspects: voters that learned one fold each judge the others' labels."""
 
-import pandas as pd
-
 from facemask import params
 from facemask.core import paths
 from facemask.core.code import stage
 from facemask.core.files import write_csv
 from facemask.core.folds import check_persons, person_folds
+from facemask.core.tables import read_table
 from facemask.nets.model import sized
 from facemask.relabel.ranking import find_suspects
 from facemask.relabel.voters import judge
@@ -19,7 +18,7 @@ def main() -> None:
     training, recipe = params.section("training"), sized(params.member(options["member"]))
     table, pixels = paths.photo_table("competition"), paths.pixels("competition")
 
-    photos = pd.read_parquet(table)
+    photos = read_table(table)
     photos = photos[photos["split"] == "train"].reset_index(drop=True)
     check_persons(photos, params.fold_counts())
     photos["fold"] = person_folds(photos, options["folds"], seed, "relabel")

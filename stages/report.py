@@ -12,8 +12,8 @@ from facemask.core import paths
 from facemask.core.code import stage
 from facemask.core.files import replacing, write_csv, write_json, write_text
 from facemask.core.labels import Array
-from facemask.core.predictions import read_members, read_table
-from facemask.core.tables import SOURCES, joined, read_truth
+from facemask.core.predictions import read_members
+from facemask.core.tables import SOURCES, joined, read_table, read_truth
 from facemask.ingest.geometry import resize
 from facemask.ingest.store import Store
 from facemask.tools.report import clothes, sections
@@ -92,9 +92,9 @@ def gather(photos: pd.DataFrame, pixels: Pixels) -> Material:
 
 
 def second_round(path: Path) -> SecondRound | None:
+    teachers, students = params.section("pseudo")["teachers"], params.section("students")
     if not path.is_file():
         return None
-    teachers, students = params.section("pseudo")["teachers"], params.section("students")
     return SecondRound(json.loads(path.read_text()), teachers, students)
 
 

@@ -8,14 +8,14 @@ from facemask.core.ages import resampled_years
 from facemask.core.code import stage
 from facemask.core.files import write_parquet
 from facemask.core.folds import person_folds
-from facemask.core.tables import SOURCES
+from facemask.core.tables import SOURCES, read_table
 
 
 def main() -> None:
     seed, options, folds = params.section("seed"), params.section("resample"), params.section("folds")
     for source in SOURCES:
         is_competition = source == "competition"
-        table = pd.read_parquet(paths.FIXED_PHOTOS if is_competition else paths.photo_table(source))
+        table = read_table(paths.FIXED_PHOTOS if is_competition else paths.photo_table(source))
         if not is_competition:
             table[["written_mask", "written_gender", "written_age"]] = table[["mask", "gender", "age"]]
             table["weight"], table["origin"] = 1.0, ""

@@ -10,7 +10,8 @@ from facemask.core import paths
 from facemask.core.code import stage
 from facemask.core.files import write_csv, write_json, write_parquet
 from facemask.core.folds import person_folds
-from facemask.core.predictions import JOINT_COLUMNS, read_members, read_table
+from facemask.core.predictions import JOINT_COLUMNS, read_members
+from facemask.core.tables import read_table
 from facemask.stack.choice import Outcome, choose
 from facemask.stack.member_tables import gather
 from facemask.submit.scores import train_classes

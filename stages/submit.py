@@ -9,8 +9,8 @@ from facemask import params
 from facemask.core import paths
 from facemask.core.code import stage
 from facemask.core.files import write_csv, write_json
-from facemask.core.predictions import read_members, read_table
-from facemask.core.tables import read_truth
+from facemask.core.predictions import read_members
+from facemask.core.tables import read_table, read_truth
 from facemask.submit.score_table import count_table, score_table
 from facemask.submit.scores import (
     ensemble_intervals,

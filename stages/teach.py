@@ -8,7 +8,7 @@ from facemask import params
 from facemask.core import paths
 from facemask.core.code import stage
 from facemask.core.files import write_parquet
-from facemask.core.tables import SOURCES, joined
+from facemask.core.tables import SOURCES, joined, read_table
 from facemask.ingest.photos import Photos
 from facemask.nets.device import use_threads
 from facemask.nets.model import load_folds, sized
@@ -20,9 +20,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--member", required=True)
     member = parser.parse_args().member
-    photos = joined(pd.read_parquet(paths.training_table(source)) for source in SOURCES)
+    photos = joined(read_table(paths.training_table(source)) for source in SOURCES)
     rows = photos[unlabelled(photos)].reset_index(drop=True)
-    predicted = pd.read_parquet(paths.predictions(member))
+    predicted = read_table(paths.predictions(member))
     tables = [predicted[predicted["photo"].isin(rows["photo"])]]
     others = rows[~rows["photo"].isin(predicted["photo"])].reset_index(drop=True)
     if len(others):

@@ -12,7 +12,7 @@ from facemask.core import paths
 from facemask.core.code import stage
 from facemask.core.files import replacing, write_csv
 from facemask.core.folds import check_persons
-from facemask.core.tables import SOURCES, joined
+from facemask.core.tables import SOURCES, joined, read_table
 from facemask.nets.model import FaceNet, sized
 from facemask.nets.weights import save_tensors
 from facemask.train.checkpoint import checkpoint_folder, mark_of, write_times
@@ -33,7 +33,7 @@ def main() -> None:
     tables = [paths.training_table(source) for source in SOURCES if source in recipe["sources"]]
     if "pseudo" in recipe["sources"]:
         tables = [paths.SECOND_ROUND]
-    photos = joined(pd.read_parquet(path) for path in tables)
+    photos = joined(read_table(path) for path in tables)
     check_persons(photos[photos["split"] == "train"], params.fold_counts())
     rows = learnable(photos, recipe, fold)
     others = without_labels(photos, recipe) if recipe["consistency"]["weight"] else rows.head(0)

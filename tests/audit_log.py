@@ -13,7 +13,10 @@ EMPTY = "conf/absent"  # stands for a source that is not given: there is nothing
 
 @dataclass
 class Seen:
+    """Paths and sections; `free`: what only the mirror read, which need not be declared."""
+
     read: set[str] = field(default_factory=set)
+    free: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
     sections: set[str] = field(default_factory=set)
 
@@ -34,9 +37,11 @@ def seen(log: Path) -> dict[str, Seen]:
     for line in set(log.read_text().splitlines()):
         stage, kind, what = line.split("\t")
         own = stages.setdefault(stage.rpartition(":")[2], Seen())
-        {"read": own.read, "write": own.written, "params": own.sections}[kind].add(what)
+        places = {"read": own.read, "write": own.written, "params": own.sections, "free read": own.free}
+        if kind in places:
+            places[kind].add(what)
     for own in stages.values():
-        own.read = {path for path in own.read if path.startswith(WATCHED)}
+        own.read = {_final(path) for path in own.read if path.startswith(WATCHED)}
         own.written = {_final(path) for path in own.written if path.startswith(WATCHED)}
     return stages
 

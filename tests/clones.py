@@ -13,7 +13,7 @@ def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedP
     )
 
 
-def succeeds(command: str, folder: Path) -> str:
-    done = run(command, folder)
+def succeeds(command: str, folder: Path, **environment: str) -> str:
+    done = run(command, folder, **environment)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr

@@ -2,11 +2,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import audit_log
 import pytest
 from clones import succeeds
 
 # The files that want the clone, which is minutes of work. test_pipeline.py leaves another model in it, so it comes last.
-WANT_THE_CLONE = ("test_served.py", "test_pipeline.py")
+WANT_THE_CLONE = ("test_dependencies.py", "test_served.py", "test_pipeline.py")
 # What takes longest begins first, so that two processes end at about the same time.
 FIRST = (*WANT_THE_CLONE, "test_resume.py", "test_nets.py", "test_report.py", "test_tracking.py", "test_params.py")
 
@@ -24,7 +25,8 @@ def clone(tmp_path_factory) -> Path:
             shutil.copy2(file, folder / file)
     (folder / "dvc.lock").unlink(missing_ok=True)
     succeeds("git init -q && git add -A && git -c user.name=t -c user.email=t@t commit -qm start", folder)
-    succeeds("python -m facemask.params scale=smoke && python -m facemask.repro", folder)
+    audit = audit_log.environment(folder.parent / "audit.log", folder)
+    succeeds("python -m facemask.params scale=smoke && python -m facemask.repro", folder, **audit)
     succeeds("git add -A && git -c user.name=t -c user.email=t@t commit -qm run", folder)
     return folder
 

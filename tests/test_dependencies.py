@@ -3,6 +3,8 @@
 import audit_log
 import pytest
 
+EMPTY = {"data/photos/folders.pixels"}  # data.folders is not given here, and an empty store is not opened
+
 
 @pytest.fixture(scope="module")
 def pairs(clone):
@@ -39,8 +41,9 @@ def test_no_stage_writes_what_it_does_not_declare(pairs):
 
 
 def test_a_stage_declares_the_sections_of_params_that_it_reads_and_no_other(pairs):
-    found = {
-        name: (sorted(seen.sections - declared.sections), sorted(declared.sections - seen.sections))
-        for name, (seen, declared) in pairs.items()
-    }
-    assert {name: sides for name, sides in found.items() if any(sides)} == {}
+    seen, declared = {}, {}
+    for name, (own_seen, own_declared) in pairs.items():
+        stage = name.partition("@")[0]  # of ingest@... some look at the licence and some have no tree
+        seen.setdefault(stage, set()).update(own_seen.sections)
+        declared.setdefault(stage, set()).update(own_declared.sections)
+    assert seen == declared

@@ -9,7 +9,8 @@ from stacking_world import PALETTE, hidden_truth, hide_eval, member_table, photo
 
 from facemask.core.errors import UserError
 from facemask.core.labels import CLASSES, encode
-from facemask.core.predictions import JOINT_COLUMNS, read_members, read_table
+from facemask.core.predictions import JOINT_COLUMNS, read_members
+from facemask.core.tables import read_table
 from facemask.stack.metrics import Interval
 from facemask.submit.score_table import count_table, score_table
 from facemask.submit.scores import parts_of, predicted_classes, score, scoreboard, summary, train_classes

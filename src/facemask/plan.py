@@ -16,7 +16,7 @@ from tqdm import tqdm
 from facemask import params
 from facemask.core import paths
 from facemask.core.errors import UserError, one_sentence
-from facemask.core.tables import SOURCES, joined
+from facemask.core.tables import SOURCES, joined, read_table
 from facemask.ingest import all_age_faces, competition, folders, medical_masks
 from facemask.ingest.tree import open_tree
 from facemask.tools.pretrain.pretrain import seen_photos
@@ -86,7 +86,7 @@ def expected_photos(config: dict[str, Any]) -> tuple[pd.DataFrame, str]:
         and params.FILE.exists()
         and all(params.section(key) == config[key] for key in same)
     ):
-        return joined(map(pd.read_parquet, TABLES)), f"from {TABLES[0].parent}"
+        return joined(map(read_table, TABLES)), f"from {TABLES[0].parent}"
     if config["data"]["name"] == "drawn":
         draw = config["draw"]
         listed = _drawn(draw["persons"], draw["all_age_faces"], draw["medical_masks"])

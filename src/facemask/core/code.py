@@ -70,7 +70,7 @@ def fingerprint(script: Path, versions: dict[str, str] | None = None) -> str:
     return "\n".join([*lines, *(f"{name} {versions[name]}" for name in libraries)]) + "\n"
 
 
-def closure(script: Path) -> tuple[list[Path], list[str]]:
+def closure(script: Path, source: Path = SOURCE) -> tuple[list[Path], list[str]]:
     """(files of this repository, distributions of LIBRARIES) that a script needs, sorted; its own file comes first.
 
     Imports inside functions count, those under `if __name__ == "__main__"` only in the script. The files of a folder
@@ -87,7 +87,7 @@ def closure(script: Path) -> tuple[list[Path], list[str]]:
         if path.suffix == ".py":
             names = _imports(path, is_script=path == files[0])
             libraries |= {LIBRARIES[top] for name in names if (top := name.split(".")[0]) in LIBRARIES}
-            waiting += [found for name in names for found in _own_files(name)]
+            waiting += [found for name in names for found in _own_files(name, source)]
     return [files[0], *sorted(files[1:])], sorted(libraries)
 
 
@@ -107,12 +107,12 @@ def _is_main_block(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
 
 
-def _own_files(name: str) -> list[Path]:
+def _own_files(name: str, source: Path) -> list[Path]:
     """A module of facemask and the templates beside it; nothing for any other name.
 
     A package's __init__.py is left out: it defines nothing that a stage runs.
     """
-    path = SOURCE / f"{name.replace('.', '/')}.py"
+    path = source / f"{name.replace('.', '/')}.py"
     if name.split(".")[0] != "facemask" or not path.is_file():
         return []
     return [path, *(file for file in path.parent.glob("templates/*") if file.is_file())]

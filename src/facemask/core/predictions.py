@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-import pyarrow
 
 from facemask.core.errors import UserError
 from facemask.core.labels import ATTRIBUTES, CLASSES
+from facemask.core.tables import read_table
 
 JOINT_COLUMNS = tuple(f"p{index:02d}" for index in range(len(CLASSES)))
 ATTRIBUTE_COLUMNS = {name: tuple(f"{name}{code}" for code in range(len(words))) for name, words in ATTRIBUTES.items()}
@@ -65,16 +65,6 @@ def read_members(folder: Path, names: Sequence[str]) -> dict[str, pd.DataFrame]:
         stages = " ".join(f"oof@{name}" for name in missing)
         raise UserError(f"{folder} lacks the predictions of {', '.join(missing)}; run `dvc repro {stages}`")
     return {name: read_table(folder / f"{name}.parquet") for name in names}
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """A parquet table. Raises UserError if the file is missing or is not parquet."""
-    if not path.is_file():
-        raise UserError(f"{path} is missing; run `dvc repro` for it")
-    try:
-        return pd.read_parquet(path)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path} is not a readable parquet file ({error}); remove it and run `dvc repro`") from error
 
 
 def _faulty(name: str, fault: str) -> UserError:

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow
+
+from facemask.core.errors import UserError
 
 SOURCES = ("competition", "all_age_faces", "medical_masks", "folders")
 
@@ -50,3 +53,14 @@ def read_truth(folder: str | Path, name: str) -> pd.DataFrame | None:
     """train.csv or eval.csv of a data set whose truth is known; None where it is not there."""
     path = Path(folder) / name
     return pd.read_csv(path, dtype={"person": str, "folder": str}) if path.is_file() else None
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A parquet table. Raises UserError if the file is missing or is not parquet."""
+    try:
+        with path.open("rb") as file:  # opened by Python, whose audit tells tests what a stage reads
+            return pd.read_parquet(file)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run `dvc repro` for it") from None
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path} is not a readable parquet file ({error}); remove it and run `dvc repro`") from error

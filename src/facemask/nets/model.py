@@ -6,14 +6,13 @@ from typing import Any
 
 import timm
 import torch
-from safetensors.torch import load_file
 from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
 from facemask.core.errors import UserError, chosen
 from facemask.core.labels import ATTRIBUTES, CLASSES
 from facemask.nets.heads import AGE_HEADS, AGE_SPREAD, MEAN_AGE, BatchDropout, YearsHead
-from facemask.nets.weights import load_pretrained, unreachable
+from facemask.nets.weights import load_pretrained, read_tensors, unreachable
 
 HEADS = {"joint": len(CLASSES), **{attribute: len(words) for attribute, words in ATTRIBUTES.items()}}
 
@@ -84,7 +83,7 @@ def build(recipe: dict[str, Any], weights_dir: str | None, pretrained: bool) -> 
 def load_trained(recipe: dict[str, Any], path: Path) -> FaceNet:
     """The network of a finished fit, on the CPU."""
     model = build(recipe, None, pretrained=False)
-    model.load_state_dict(load_file(path))
+    model.load_state_dict(read_tensors(path, str(path)))
     return model.eval()
 
 

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from facemask.core.errors import UserError
+from facemask.core.tables import read_table
 from facemask.fix_labels.corrections import WORDS
 from facemask.ingest.store import Store
 from facemask.tools.review.decisions import DecisionFile
@@ -188,7 +189,7 @@ def load_review(photos: Path, pixels: Path, suspects: pd.DataFrame, corrections:
     """Raises UserError for a missing table, a bad line in the corrections, or an empty name."""
     if not by.strip() or not by.isprintable():
         raise UserError("--by is empty or not text; give the name that stands beside your decisions")
-    table = pd.read_parquet(photos)
+    table = read_table(Path(photos))
     return Review(suspects, table, Store(pixels, table), DecisionFile(corrections), by.strip())
 
 

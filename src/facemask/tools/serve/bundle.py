@@ -25,7 +25,8 @@ import pandas as pd
 from facemask.core.errors import UserError
 from facemask.core.files import open_regular, replacing, write_json, write_parquet
 from facemask.core.labels import ATTRIBUTES
-from facemask.core.predictions import JOINT_COLUMNS, read_members, read_table
+from facemask.core.predictions import JOINT_COLUMNS, read_members
+from facemask.core.tables import read_table
 from facemask.nets.model import FaceNet, load_trained
 from facemask.stack.candidates import CANDIDATES
 from facemask.stack.choice import CORRECTED, Ensemble, fit_ensemble

@@ -1,120 +1,87 @@
-"""What the years draw on a face: lines, bags, folds, hanging cheeks, spots; each as strong as its cue says."""
+"""What the years leave on a face: lines, bags, folds, hanging cheeks, spots; each as strong as its cue says."""
 
 import numpy as np
+from numpy.random import Generator
 
 from facemask.core.rng import generator
-from facemask.tools.demo_data.canvas import Canvas, Layer, curve, ellipse, inside, ribbon, tapered, xy
+from facemask.tools.demo_data.canvas import Canvas, Layer, both, curve, tapered, xy
 from facemask.tools.demo_data.face import shade
 from facemask.tools.demo_data.face_points import Landmarks
 from facemask.tools.demo_data.people import Person
 from facemask.tools.demo_data.shot import Shot
 
 
-def paint_age(canvas: Canvas, person: Person, shot: Shot, points: Landmarks, face: Layer | None) -> None:
+def paint_age(canvas: Canvas, person: Person, shot: Shot, points: Landmarks, face: Layer) -> None:
     """A person's lines lie at the same places in every photo: they are seeded by the person, not by the photo."""
-    random = generator(person.hair.key, "draw", "lines")
-    _paint_forehead(canvas, person, shot, random)
-    _paint_eye_surroundings(canvas, person, shot, points, random)
+    rng = generator(person.hair.key, "draw", "lines")
+    _paint_forehead(canvas, person, shot, rng)
+    _paint_eye_surroundings(canvas, person, shot, points, rng)
     _paint_folds(canvas, person, shot, points)
     _paint_neck_lines(canvas, person, shot, points)
-    _paint_spots(canvas, person, shot, face, random)
+    _paint_spots(canvas, person, shot, face, rng)
 
 
-def _paint_forehead(canvas: Canvas, person: Person, shot: Shot, random: np.random.Generator) -> None:
-    strength, scale = person.age_cues.forehead, shot.pose.scale
-    lines = []
+def _paint_forehead(canvas: Canvas, person: Person, shot: Shot, rng: Generator) -> None:
+    strength, strokes = person.age_cues.forehead, []
     for y in (-0.52, -0.64, -0.76, -0.87):
-        shift, half, bend = random.normal(0, 0.05), random.uniform(0.34, 0.6), random.normal(0.02, 0.03)
-        line = [
-            (shift - half, y + bend),
-            (shift - half / 2, y + random.normal(0, 0.008)),
-            (shift, y + random.normal(0, 0.01)),
-        ]
-        line += [(shift + half / 2, y + random.normal(0, 0.008)), (shift + half, y + bend)]
-        lines.append(ribbon(shot.pose.place(curve(line)), tapered(25, (0.02 + 0.032 * strength) * scale, 0.1)))
-    canvas.tint(canvas.area(lines, 0.9), shade(1.5 * strength))
-    frown = [ribbon(shot.pose.place([(s * 0.07, -0.36), (s * 0.055, -0.2)], 0.05), 0.022 * scale) for s in (-1, 1)]
-    canvas.tint(canvas.area(frown, 1.0), shade(1.1 * strength))
+        shift, half, bend = rng.normal(0, 0.05), rng.uniform(0.34, 0.6), rng.normal(0.02, 0.03)
+        rise = [bend, *rng.normal(0, [0.008, 0.01, 0.008]), bend]
+        line = np.stack([shift + half * np.array([-1, -0.5, 0, 0.5, 1]), y + np.array(rise)], axis=1)
+        strokes.append(shot.pose.stroke(curve(line), tapered(25, 0.02 + 0.032 * strength, 0.1)))
+    canvas.tint(strokes, shade(1.5 * strength), 0.9)
+    frown = [shot.pose.stroke(line, 0.022, 0.05) for line in both([(0.07, -0.36), (0.055, -0.2)])]
+    canvas.tint(frown, shade(1.1 * strength), 1.0)
 
 
-def _paint_eye_surroundings(
-    canvas: Canvas, person: Person, shot: Shot, points: Landmarks, random: np.random.Generator
-) -> None:
-    cues, scale, place = person.age_cues, shot.pose.scale, shot.pose.place
+def _paint_eye_surroundings(canvas: Canvas, person: Person, shot: Shot, points: Landmarks, rng: Generator) -> None:
+    cues, pose, scale = person.age_cues, shot.pose, shot.pose.scale
     corners, bags, hollows, hoods = [], [], [], []
     for side, eye in zip((-1, 1), points.eyes, strict=True):
         inner, outer = (eye[0], eye[3]) if side == 1 else (eye[3], eye[0])
         for slope in (-0.09, 0.0, 0.09):
-            reach = random.uniform(0.11, 0.2)
-            line = [
-                outer + xy(side * 0.05, slope * 0.5),
-                outer + xy(side * (0.05 + reach), slope * 1.5 + random.normal(0, 0.01)),
-            ]
-            corners.append(ribbon(place(line), np.array([0.034, 0.012]) * scale))
+            start = outer + xy(side * 0.05, slope * 0.5)
+            end = outer + xy(side * (0.05 + rng.uniform(0.11, 0.2)), slope * 1.5 + rng.normal(0, 0.01))
+            corners.append(pose.stroke([start, end], np.array([0.034, 0.012])))
         low = (inner + outer) / 2 + xy(0, 0.15)
-        bag = curve(
-            [
-                inner + xy(side * 0.02, 0.05),
-                low + xy(-side * 0.07, 0.015),
-                low + xy(side * 0.06, 0.005),
-                outer + xy(0, 0.055),
-            ]
-        )
-        bags.append(ribbon(place(bag), tapered(19, (0.02 + 0.032 * cues.eye_bags) * scale)))
-        hollows.append(place(np.concatenate([bag, [outer + xy(0, 0.02), inner + xy(0, 0.03)]])))
-        hood = curve(
-            [
-                inner + xy(side * 0.05, -0.1),
-                (inner + outer) / 2 + xy(0, -0.13),
-                outer + xy(side * 0.05, -0.03 + 0.03 * cues.lids),
-            ]
-        )
-        hoods.append(ribbon(place(hood), np.linspace(0.3, 1.0, 13) * 0.055 * scale))
-    canvas.tint(canvas.area(corners, 0.8), shade(1.5 * cues.eye_corners))
-    canvas.tint(canvas.area(hollows, 0.03 * scale), shade(0.95 * cues.eye_bags))
-    canvas.tint(canvas.area(bags, 1.2), shade(1.2 * cues.eye_bags))
-    canvas.tint(canvas.area(hoods, 0.018 * scale), shade(1.1 * cues.lids))
+        sag = low + xy(-side * 0.07, 0.015), low + xy(side * 0.06, 0.005)
+        bag = curve([inner + xy(side * 0.02, 0.05), *sag, outer + xy(0, 0.055)])
+        bags.append(pose.stroke(bag, tapered(19, 0.02 + 0.032 * cues.eye_bags)))
+        hollows.append(pose.place([*bag, outer + xy(0, 0.02), inner + xy(0, 0.03)]))
+        above, end = (inner + outer) / 2 + xy(0, -0.13), outer + xy(side * 0.05, -0.03 + 0.03 * cues.lids)
+        hood = curve([inner + xy(side * 0.05, -0.1), above, end])
+        hoods.append(pose.stroke(hood, np.linspace(0.3, 1.0, 13) * 0.055))
+    canvas.tint(corners, shade(1.5 * cues.eye_corners), 0.8)
+    canvas.tint(hollows, shade(0.95 * cues.eye_bags), 0.03 * scale)
+    canvas.tint(bags, shade(1.2 * cues.eye_bags), 1.2)
+    canvas.tint(hoods, shade(1.1 * cues.lids), 0.018 * scale)
 
 
 def _paint_folds(canvas: Canvas, person: Person, shot: Shot, points: Landmarks) -> None:
-    cues, scale, place = person.age_cues, shot.pose.scale, shot.pose.place
-    wing, corner, low = points.nose_base[-1], points.lips[6], points.length
-    folds, corners, jowls, cheeks = [], [], [], []
-    for s in (-1, 1):
-        side = np.array([s, 1.0])
-        fold = [wing + xy(0.03, -0.08), wing + xy(0.14, 0.08), corner + xy(0.13, -0.06), corner + xy(0.15, 0.06)]
-        folds.append(ribbon(place(curve(np.array(fold) * side)), tapered(19, (0.024 + 0.045 * cues.folds) * scale)))
-        corners.append(
-            ribbon(
-                place(np.array([corner + xy(0.02, 0.01), corner + xy(0.07, 0.13), corner + xy(0.075, 0.22)]) * side),
-                0.028 * scale,
-            )
-        )
-        jowl = np.array([(0.78, 0.92), (0.66, 1.12), (0.5, 1.22), (0.4, 1.16)]) * [1, low]
-        jowls.append(ribbon(place(curve(jowl * side)), tapered(19, 0.07 * scale)))
-        cheek = np.array([(0.82, 0.25), (0.62, 0.42), (0.45, 0.72)]) * [1, low]
-        cheeks.append(ribbon(place(curve(cheek * side)), tapered(13, 0.06 * scale)))
-    canvas.tint(canvas.area(folds, 1.1), shade(0.1 + 1.35 * cues.folds + 0.25 * max(0.0, shot.smile)))
-    canvas.tint(canvas.area(corners, 1.2), shade(1.1 * cues.sagging))
-    canvas.tint(canvas.area(jowls, 0.035 * scale), shade(0.9 * cues.sagging))
-    canvas.tint(canvas.area(cheeks, 0.03 * scale), shade(0.65 * cues.sagging))
+    cues, pose, scale, low = person.age_cues, shot.pose, shot.pose.scale, np.array([1, points.length])
+    wing, corner = points.nose_base[-1], points.lips[6]
+    fold = wing + xy(0.03, -0.08), wing + xy(0.14, 0.08), corner + xy(0.13, -0.06), corner + xy(0.15, 0.06)
+    folds = [pose.stroke(curve(line), tapered(19, 0.024 + 0.045 * cues.folds)) for line in both(fold)]
+    canvas.tint(folds, shade(0.1 + 1.35 * cues.folds + 0.25 * max(0.0, shot.smile)), 1.1)
+    hanging = both([corner + xy(0.02, 0.01), corner + xy(0.07, 0.13), corner + xy(0.075, 0.22)])
+    canvas.tint([pose.stroke(line, 0.028) for line in hanging], shade(1.1 * cues.sagging), 1.2)
+    jowls = both(np.array([(0.78, 0.92), (0.66, 1.12), (0.5, 1.22), (0.4, 1.16)]) * low)
+    strokes = [pose.stroke(curve(line), tapered(19, 0.07)) for line in jowls]
+    canvas.tint(strokes, shade(0.9 * cues.sagging), 0.035 * scale)
+    cheeks = both(np.array([(0.82, 0.25), (0.62, 0.42), (0.45, 0.72)]) * low)
+    strokes = [pose.stroke(curve(line), tapered(13, 0.06)) for line in cheeks]
+    canvas.tint(strokes, shade(0.65 * cues.sagging), 0.03 * scale)
 
 
 def _paint_neck_lines(canvas: Canvas, person: Person, shot: Shot, points: Landmarks) -> None:
-    strength, low = person.age_cues.sagging, points.length
-    lines = [[(-0.45, y), (0, y + 0.07), (0.45, y)] for y in (1.68 * low, 1.84 * low)]
-    strokes = [ribbon(shot.pose.place_body(curve(line)), tapered(13, 0.035 * shot.pose.scale)) for line in lines]
-    canvas.tint(canvas.area(strokes, 1.2), shade(0.2 + strength))
+    lines = [curve([(-0.45, y), (0, y + 0.07), (0.45, y)]) for y in (1.68 * points.length, 1.84 * points.length)]
+    strokes = [shot.pose.stroke_body(line, tapered(13, 0.035)) for line in lines]
+    canvas.tint(strokes, shade(0.2 + person.age_cues.sagging), 1.2)
 
 
-def _paint_spots(canvas: Canvas, person: Person, shot: Shot, face: Layer | None, random: np.random.Generator) -> None:
-    spots, scale = [], shot.pose.scale
-    for x, y, size in random.normal(0, [0.5, 0.5, 0.01], (14, 3)):
-        px, py = shot.pose.place([(x, y * 1.1 + 0.05)])[0]
-        spots.append(ellipse((px, py), (0.022 + abs(size)) * scale, (0.018 + abs(size)) * scale, 0, 10))
-    shown = spots[: round(14 * person.age_cues.spots)]
-    if shown:
-        canvas.tint(inside(canvas.area(shown, 1.0), face), shade(0.35 + 0.4 * person.age_cues.spots))
-    moles = [ellipse(shot.pose.place([mole])[0], 0.022 * scale, 0.022 * scale, 0, 10) for mole in person.geometry.moles]
-    if moles:
-        canvas.tint(inside(canvas.area(moles, 0.7), face), np.array([0.45, 0.38, 0.36]))
+def _paint_spots(canvas: Canvas, person: Person, shot: Shot, face: Layer, rng: Generator) -> None:
+    strength, spot = person.age_cues.spots, shot.pose.spot
+    places = rng.normal(0, [0.5, 0.5, 0.01], (14, 3))[: round(14 * strength)]
+    spots = [spot((x, y * 1.1 + 0.05), (0.022 + abs(size), 0.018 + abs(size)), count=10) for x, y, size in places]
+    canvas.tint(spots, shade(0.35 + 0.4 * strength), 1.0, face)
+    moles = [spot(mole, (0.022, 0.022), count=10) for mole in person.geometry.moles]
+    canvas.tint(moles, (0.45, 0.38, 0.36), 0.7, face)

@@ -6,7 +6,7 @@ import numpy as np
 
 from facemask.core.files import write_text
 from facemask.core.rng import generator
-from facemask.tools.demo_data.people import Random
+from numpy.random import Generator as Random
 from facemask.tools.demo_data.sittings import Face
 
 ROOT = "All-Age-Faces Dataset"

@@ -10,7 +10,7 @@ import pandas as pd
 from facemask.core.files import write_csv
 from facemask.core.labels import GENDER, MASK, Array, age_band, encode
 from facemask.core.rng import generator
-from facemask.tools.demo_data.people import Random
+from numpy.random import Generator as Random
 from facemask.tools.demo_data.sittings import Photo, Sitting
 
 TRAIN_SHARE, PUBLIC_SHARE = 0.6, 0.2

@@ -8,7 +8,7 @@ import pandas as pd
 from facemask.core.files import write_csv
 from facemask.core.labels import GENDER
 from facemask.core.rng import generator
-from facemask.tools.demo_data.people import Random
+from numpy.random import Generator as Random
 from facemask.tools.demo_data.sittings import Photo, Sitting
 
 # The vendor's reading of TYPE: 1 no mask, 2 below the lips or on the chin, 3 nose out, 4 worn correctly.

@@ -8,7 +8,7 @@ import numpy as np
 
 from facemask.core.labels import Array
 from facemask.core.rng import generator
-from facemask.tools.demo_data.people import draw_person
+from facemask.tools.demo_data.people import make_person
 from facemask.tools.demo_data.portrait import draw_bare, draw_portrait
 
 ALIGNED = 200  # pixels: side of an aligned face
@@ -39,7 +39,7 @@ class Sitting:
     def write(self, root: Path) -> int:
         """Write the photos below the tree's root; returns how many."""
         cv2.setNumThreads(1)
-        person = draw_person(self.seed, self.tree, self.number, self.gender, self.age)
+        person = make_person(self.seed, self.tree, self.number, self.gender, self.age)
         for photo in self.photos:
             drawn = draw_portrait(self.seed, self.tree, person, self.number, photo.name, photo.mask, photo.placement)
             write_image(_resized(drawn.pixels, self.scale), root / photo.path, drawn.quality, photo.alpha)
@@ -62,7 +62,7 @@ class Face:
     def write(self, root: Path) -> int:
         """Write original, aligned copy and key points below the tree's root; returns 1."""
         cv2.setNumThreads(1)
-        person = draw_person(self.seed, "all_age_faces", self.serial, self.gender, self.age)
+        person = make_person(self.seed, "all_age_faces", self.serial, self.gender, self.age)
         drawn = draw_bare(self.seed, "all_age_faces", person, self.serial, "face")
         scale = generator(self.seed, "draw", "all_age_faces", "size", self.serial).uniform(0.6, 1.1)
         pixels = _resized(drawn.pixels, scale)

@@ -1,7 +1,8 @@
-"""One photo: the layers from the back to the front, then the camera."""
+"""One photo: the layers from the back to the front, then the camera; and all photos of one person as files."""
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from facemask.tools.demo_data.face_masks import Mask, make_mask, paint_mask
 from facemask.tools.demo_data.face_points import Landmarks, key_points, landmarks
 from facemask.tools.demo_data.hair import paint_back_hair, paint_front_hair
 from facemask.tools.demo_data.lookalikes import Lookalike, make_lookalike, paint_lookalike
-from facemask.tools.demo_data.people import Person, choose
+from facemask.tools.demo_data.people import Person, choose, make_person
 from facemask.tools.demo_data.scene import backdrop
 from facemask.tools.demo_data.shot import HEIGHT, WIDTH, Camera, Shot, make_shot
 
@@ -28,6 +29,36 @@ class Portrait:
     pixels: Array  # (HEIGHT, WIDTH, 3) uint8 RGB
     key_points: Array  # (49, 2) pixels
     quality: int  # of the JPEG that this camera writes
+
+
+@dataclass(frozen=True)
+class Photo:
+    path: str  # inside the tree, posix
+    name: str  # what seeds the photo
+    mask: str  # a word of labels.MASK
+    placement: str = ""  # of an incorrect mask; "" lets the photo choose
+    alpha: bool = False  # a fourth channel, PNG only
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """All photos of one person; `scale` enlarges them beyond 384 x 512."""
+
+    tree: str
+    seed: int
+    number: int
+    gender: int
+    age: int
+    photos: tuple[Photo, ...]
+    scale: float = 1.0
+
+    def write(self, root: Path) -> int:
+        """Write the photos below the tree's root; returns how many."""
+        person = make_person(self.seed, self.tree, self.number, self.gender, self.age)
+        for photo in self.photos:
+            drawn = draw_portrait(self.seed, self.tree, person, self.number, photo.name, photo.mask, photo.placement)
+            write_image(resized(drawn.pixels, self.scale), root / photo.path, drawn.quality, photo.alpha)
+        return len(self.photos)
 
 
 def draw_portrait(
@@ -48,6 +79,26 @@ def draw_portrait(
 def draw_bare(seed: int, tree: str, person: Person, number: int, photo: str) -> Portrait:
     """A face with nothing before it, for sources that have no masks."""
     return _draw(person, make_shot(seed, tree, person, number, photo), None, None)
+
+
+def resized(pixels: Array, scale: float) -> Array:
+    if scale == 1.0:
+        return pixels
+    size = round(pixels.shape[1] * scale), round(pixels.shape[0] * scale)
+    changed: Array = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return changed
+
+
+def write_image(pixels: Array, path: Path, quality: int, alpha: bool = False) -> None:
+    """Encode (h, w, 3) uint8 RGB by the path's suffix: .png (with an opaque alpha channel if asked), .jpg or .jpeg."""
+    code, options = cv2.COLOR_RGB2BGR, [cv2.IMWRITE_JPEG_QUALITY, quality]
+    if path.suffix == ".png":
+        code, options = cv2.COLOR_RGB2BGRA if alpha else code, [cv2.IMWRITE_PNG_COMPRESSION, 2]
+    done, encoded = cv2.imencode(path.suffix, cv2.cvtColor(pixels, code), options)
+    if not done:
+        raise RuntimeError(f"{path}: the encoder refused the picture")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encoded.tobytes())
 
 
 def _draw(person: Person, shot: Shot, worn: Mask | None, thing: Lookalike | None) -> Portrait:

@@ -48,7 +48,8 @@ class Pose:
         shift = np.clip(1.6 - y, 0, 1.6) / 1.6
         turned = self._turned(x + 0.25 * sin(self.yaw) * shift, y)
         upright = np.stack([self.x + self.scale * (x - 1.3 * sin(self.roll)), self.y + self.scale * y], 1)
-        return turned * shift[:, None] + upright * (1 - shift[:, None])
+        placed: Array = turned * shift[:, None] + upright * (1 - shift[:, None])
+        return placed
 
     def stroke(self, line: Points, widths: Array | float, lift: Lift = 0.0, flat: bool = False) -> Array:
         """The outline of a stroke on the head, its widths in face units."""

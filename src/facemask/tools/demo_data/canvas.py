@@ -1,9 +1,7 @@
 """Anti-aliased, sub-pixel painting on a float picture, always on the smallest rectangle that a shape touches."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import cv2
 import numpy as np
@@ -14,6 +12,9 @@ Colour = Array | Sequence[float]  # (3,) RGB
 Shapes = Array | Sequence[Array]  # one outline (n, 2) in pixels, or many
 Points = Array | Sequence[Array | tuple[float, ...]]  # (n, 2), mostly in face units
 SUBPIXEL = 16  # cv2 takes fixed-point coordinates: 4 fractional bits
+# Catmull-Rom weights (6, 4) of four points, at six steps from the second to the third.
+CUBIC = 0.5 * np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]])
+BASIS = (np.arange(6)[:, None] / 6) ** np.arange(4) @ CUBIC
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Layer:
         return slice(None), slice(self.top, self.top + height), slice(self.left, self.left + width)
 
 
+Limit = Layer | None  # None: no limit
 NOTHING = Layer(0, 0, np.zeros((0, 0), np.float32))
 
 
@@ -39,7 +41,7 @@ class Canvas:
     def __init__(self, planes: Array) -> None:
         self.planes = planes
 
-    def area(self, shapes: Shapes, blur: float = 0.0, within: Layer | None = None) -> Layer:
+    def area(self, shapes: Shapes, blur: float = 0, within: Limit = None) -> Layer:
         """Coverage of closed polygons (n, 2) in pixels, cut down to `within`; empty where nothing shows."""
         every = [shapes] if isinstance(shapes, np.ndarray) else shapes
         left, top, right, bottom = self._box(every, blur)
@@ -64,12 +66,10 @@ class Canvas:
         over = colour.reshape(3, 1, 1) if colour.ndim == 1 else colour
         under += (over.astype(np.float32) - under) * (layer.alpha * np.float32(opacity))
 
-    def fill(
-        self, shapes: Shapes, colour: Colour, opacity: float = 1.0, blur: float = 0.0, within: Layer | None = None
-    ) -> None:
+    def fill(self, shapes: Shapes, colour: Colour, opacity: float = 1, blur: float = 0, within: Limit = None) -> None:
         self.paint(self.area(shapes, blur, within), np.asarray(colour), opacity)
 
-    def tint(self, shapes: Shapes, factors: Colour | float, blur: float = 0.0, within: Layer | None = None) -> None:
+    def tint(self, shapes: Shapes, factors: Colour | float, blur: float = 0, within: Limit = None) -> None:
         """Multiply by a factor (or one a channel) where the shapes cover: shadows and highlights."""
         layer = self.area(shapes, blur, within)
         change = np.broadcast_to(np.asarray(factors, np.float32), 3).reshape(3, 1, 1) - np.float32(1)
@@ -91,15 +91,14 @@ def inside(layer: Layer, limit: Layer) -> Layer:
 
 def _blurred(drawn: Array, blur: float) -> Array:
     """float32 of a uint8 coverage, blurred by `blur` pixels: a Gaussian or, if wide, its fast likeness."""
-    if blur <= 0:
-        return drawn.astype(np.float32)
-    if blur < 2:
+    smooth: Array = drawn.astype(np.float32)
+    if 0 < blur < 2:
         size = 2 * int(2.5 * blur + 0.5) + 1
-        smooth: Array = cv2.GaussianBlur(drawn.astype(np.float32), (size, size), blur)
-        return smooth
-    size = 2 * round(2.45 * blur - 1) + 1
-    wide: Array = cv2.stackBlur(drawn, (size, size)).astype(np.float32)
-    return wide
+        smooth = cv2.GaussianBlur(smooth, (size, size), blur)
+    elif blur >= 2:
+        size = 2 * round(2.45 * blur - 1) + 1
+        smooth = cv2.stackBlur(drawn, (size, size)).astype(np.float32)
+    return smooth
 
 
 def fixed_point(shape: Array, left: int, top: int) -> Array:
@@ -122,55 +121,33 @@ def both(points: Points) -> list[Array]:
     return [np.asarray(points) * (side, 1.0) for side in (-1.0, 1.0)]
 
 
-def _spline_basis(steps: int) -> Array:
-    """Catmull-Rom weights (steps, 4) between the second and third of four points."""
-    t = np.arange(steps)[:, None] / steps
-    powers = np.hstack([np.ones_like(t), t, t**2, t**3])
-    return powers @ (0.5 * np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]], np.float64))
-
-
-_BASIS = _spline_basis(6)
-
-
 def curve(points: Points, closed: bool = False) -> Array:
     """A smooth curve (6 n or 6 (n-1) + 1, 2 or 3) through the points (n, 2 or 3)."""
     knots = np.asarray(points, np.float64)
     before, after = (knots[-1:], knots[:2]) if closed else (2 * knots[:1] - knots[1:2], 2 * knots[-1:] - knots[-2:-1])
     padded = np.concatenate([before, knots, after])
     quads = np.stack([padded[:-3], padded[1:-2], padded[2:-1], padded[3:]], axis=1)
-    smooth = np.einsum("sk,nkd->nsd", _BASIS, quads).reshape(-1, knots.shape[1])
+    smooth = np.einsum("sk,nkd->nsd", BASIS, quads).reshape(-1, knots.shape[1])
     return smooth if closed else np.concatenate([smooth, knots[-1:]])
 
 
 def ribbon(line: Array, widths: Array | float) -> Array:
     """The outline (2 n, 2) of a stroke along (n, 2) pixels, `widths` pixels wide at each point."""
     steps = line[1:] - line[:-1]
-    along = np.empty_like(line)
-    along[1:-1] = steps[1:] + steps[:-1]
-    along[0], along[-1] = steps[0], steps[-1]
-    half = widths / (2 * np.maximum(np.sqrt(along[:, 0] ** 2 + along[:, 1] ** 2), 1e-6))
-    outline = np.empty((2 * len(line), 2))
-    outline[: len(line), 0] = line[:, 0] - along[:, 1] * half
-    outline[: len(line), 1] = line[:, 1] + along[:, 0] * half
-    outline[len(line) :] = (2 * line - outline[: len(line)])[::-1]
-    return outline
+    along = np.concatenate([steps[:1], steps[1:] + steps[:-1], steps[-1:]])
+    half = widths / (2 * np.maximum(np.sqrt((along**2).sum(1)), 1e-6))
+    left = line + along[:, ::-1] * (-1, 1) * half[:, None]
+    return np.concatenate([left, (2 * line - left)[::-1]])
 
 
 def tapered(count: int, width: float, ends: float = 0.15) -> Array:
     """Widths (count,) of a stroke that is thick in the middle and thin at both ends."""
-    rise = np.sin(np.linspace(0, np.pi, count))
-    return width * (ends + (1 - ends) * rise)
+    return width * (ends + (1 - ends) * np.sin(np.linspace(0, np.pi, count)))
 
 
 def ellipse(centre: Array | tuple[float, float], rx: float, ry: float, turn: float = 0.0, count: int = 24) -> Array:
     """Outline (count, 2) of an ellipse turned by `turn` radians."""
-    flat = _unit_circle(count) * (rx, ry)
-    cos, sin = math.cos(turn), math.sin(turn)
+    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    flat, (cos, sin) = np.stack([rx * np.cos(angle), ry * np.sin(angle)], axis=1), (np.cos(turn), np.sin(turn))
     turned: Array = flat @ np.array([[cos, sin], [-sin, cos]]) + np.asarray(centre)
     return turned
-
-
-@cache
-def _unit_circle(count: int) -> Array:
-    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
-    return np.stack([np.cos(angle), np.sin(angle)], axis=1)

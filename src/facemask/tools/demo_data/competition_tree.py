@@ -73,16 +73,8 @@ def sittings(people: list[Latent], seed: int) -> list[Sitting]:
 def finish(root: Path, people: list[Latent], seed: int) -> None:
     """train.csv, info.csv and the stray files, once the photos are there."""
     trained = [person for person in people if person.split == "train"]
-    table = pd.DataFrame(
-        {
-            "id": [person.folder.split("_")[0] for person in trained],
-            "gender": [GENDER[person.written_gender] for person in trained],
-            "race": "Asian",
-            "age": [person.written_age for person in trained],
-            "path": [person.folder for person in trained],
-        }
-    )
-    write_csv(table, root / "train" / "train.csv")
+    rows = [(*person.folder.split("_"), person.folder) for person in trained]
+    write_csv(pd.DataFrame(rows, columns=["id", "gender", "race", "age", "path"]), root / "train" / "train.csv")
     write_csv(_eval_truth(people, seed)[["ImageID"]].assign(ans=0), root / "eval" / "info.csv")
     _scatter_strays(root, trained, generator(seed, "draw", "competition", "strays"))
 
@@ -137,8 +129,7 @@ def _with_planted_noise(people: list[Latent], rng: Generator, label_noise: float
 
 
 def _other_age(rng: Generator, age: int) -> int:
-    others = [band for band in range(3) if band != int(age_band(age))]
-    return min(_true_age(rng, int(rng.choice(others))), TOP_AGE)
+    return min(_true_age(rng, int(rng.choice([band for band in range(3) if band != age_band(age)]))), TOP_AGE)
 
 
 def _with_folders(people: list[Latent], rng: Generator) -> list[Latent]:

@@ -23,10 +23,10 @@ ALIGNED_EYES = np.array([[68.0, 80.0], [132.0, 80.0]])
 
 # The vendor's reading of TYPE: 1 no mask, 2 below the lips or on the chin, 3 nose out, 4 worn correctly.
 TYPES = {
-    1: ("not_wear", ("",)),
-    2: ("incorrect", ("below_lip", "chin")),
-    3: ("incorrect", ("nose_out",)),
-    4: ("wear", ("",)),
+    1: ("not_wear", [""]),
+    2: ("incorrect", ["below_lip", "chin"]),
+    3: ("incorrect", ["nose_out"]),
+    4: ("wear", [""]),
 }
 JUNK_GENDERS = ("NONE", "nan", "OTHER", "MALE FEMALE")
 JUNK_SHARE, BROKEN_SHARE = 0.03, 0.06

@@ -14,7 +14,7 @@ from facemask.tools.demo_data.ageing import paint_age
 from facemask.tools.demo_data.body import paint_body
 from facemask.tools.demo_data.canvas import Canvas, ribbon
 from facemask.tools.demo_data.face_masks import Mask, make_mask, paint_mask
-from facemask.tools.demo_data.face_points import Landmarks, key_points, landmarks
+from facemask.tools.demo_data.face_points import key_points, landmarks
 from facemask.tools.demo_data.hair import paint_back_hair, paint_front_hair
 from facemask.tools.demo_data.lookalikes import Lookalike, make_lookalike, paint_lookalike
 from facemask.tools.demo_data.people import Person, choose, make_person
@@ -102,13 +102,7 @@ def write_image(pixels: Array, path: Path, quality: int, alpha: bool = False) ->
 
 
 def _draw(person: Person, shot: Shot, worn: Mask | None, thing: Lookalike | None) -> Portrait:
-    points = landmarks(person, shot)
-    planes = _paint(person, shot, points, worn, thing)
-    return Portrait(_photographed(planes, shot.camera), key_points(points, shot), shot.camera.quality)
-
-
-def _paint(person: Person, shot: Shot, points: Landmarks, worn: Mask | None, thing: Lookalike | None) -> Array:
-    canvas = Canvas(backdrop(person.scene, shot))
+    canvas, points = Canvas(backdrop(person.scene, shot)), landmarks(person, shot)
     paint_back_hair(canvas, person, shot)
     face.paint_neck(canvas, person, shot, points)
     paint_body(canvas, person, shot)
@@ -127,7 +121,7 @@ def _paint(person: Person, shot: Shot, points: Landmarks, worn: Mask | None, thi
     paint_front_hair(canvas, person, shot)
     if thing is not None:
         paint_lookalike(canvas, thing, person, shot, points)
-    return canvas.planes
+    return Portrait(_photographed(canvas.planes, shot.camera), key_points(points, shot), shot.camera.quality)
 
 
 def _paint_glasses(canvas: Canvas, person: Person, shot: Shot) -> None:

@@ -21,6 +21,7 @@ HEIGHT, WIDTH = 512, 384  # pixels
 DEPTH = 0.85  # how far the face's middle stands out of the plane of its outline
 HALF_WIDTH, HALF_HEIGHT, MIDDLE = 1.06, 1.62, 0.05
 Lift = Array | Sequence[float] | float
+Pair = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,11 @@ class Pose:
     def stroke_body(self, line: Points, widths: Array | float) -> Array:
         return ribbon(self.place_body(line), widths * self.scale)
 
-    def ellipse(
-        self, centre: Array | tuple[float, float], radii: tuple[float, float], turn: float = 0.0, count: int = 24
-    ) -> Array:
+    def ellipse(self, centre: Array | Pair, radii: Pair, turn: float = 0, count: int = 24) -> Array:
         """The outline (count, 2) of an ellipse around a point in pixels, its radii in face units."""
         return ellipse(centre, radii[0] * self.scale, radii[1] * self.scale, turn, count)
 
-    def spot(
-        self, at: tuple[float, float], radii: tuple[float, float], lift: float = 0.0, turn: float = 0.0, count: int = 24
-    ) -> Array:
+    def spot(self, at: Pair, radii: Pair, lift: float = 0, turn: float = 0, count: int = 24) -> Array:
         """The outline (count, 2) of an ellipse around a point of the head, both in face units."""
         return self.ellipse(self.place([at], lift)[0], radii, turn, count)
 
@@ -112,9 +109,9 @@ class Shot:
     smile: float
     mouth_open: float
     eyes_open: float
-    gaze: tuple[float, float]
+    gaze: Pair
     brows_up: float
-    backdrop_shift: tuple[float, float]
+    backdrop_shift: Pair
 
     def shading(self, layer: Layer, swell: float = 1.0) -> Array:
         """Brightness factor (float32, h x w) of a head-shaped surface; `swell` > 1 for what lies around the head."""

@@ -8,11 +8,9 @@ from facemask.tools.demo_data.people import Person
 from facemask.tools.demo_data.shot import Shot
 
 BOTTOM = 4.6  # face units: below every picture's edge
-# fmt: off
 NECKLINE = {
     "shirt": 2.3, "polo": 2.3, "round": 2.2, "jacket": 2.35, "hood": 2.2, "blouse": 2.65, "turtleneck": 1.65, "wide": 2.75
-}
-# fmt: on
+}  # fmt: skip
 
 
 def paint_body(canvas: Canvas, person: Person, shot: Shot) -> None:

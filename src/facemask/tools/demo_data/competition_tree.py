@@ -194,10 +194,9 @@ def _train_truth(people: list[Latent]) -> pd.DataFrame:
 
 def _corrections(people: list[Latent]) -> pd.DataFrame:
     rows = []
-    for person in people:
-        if person.planted:
-            right = {"gender": GENDER[person.gender], "age": min(person.age, TOP_AGE), "swap": ""}[person.planted]
-            rows.append((person.folder, "", person.planted, right, "truth", "planted by the drawing"))
+    for person in (person for person in people if person.planted):
+        right = {"gender": GENDER[person.gender], "age": min(person.age, TOP_AGE), "swap": ""}[person.planted]
+        rows.append((person.folder, "", person.planted, right, "truth", "planted by the drawing"))
     return pd.DataFrame(rows, columns=["person", "file", "attribute", "value", "by", "note"])
 
 
@@ -206,9 +205,9 @@ def _eval_truth(people: list[Latent], seed: int) -> pd.DataFrame:
     rows = []
     for person in (person for person in people if person.split != "train"):
         for name in FILES:
-            answer = encode(MASK.index(TRUE_MASK[name]), person.gender, age_band(person.age))
-            shown = int(answer), person.split, f"p{person.number:05d}", person.age
-            rows.append((_eval_name(person, name, seed), *shown))
+            answer = int(encode(MASK.index(TRUE_MASK[name]), person.gender, age_band(person.age)))
+            half = person.split, f"p{person.number:05d}", person.age
+            rows.append((_eval_name(person, name, seed), answer, *half))
     table = pd.DataFrame(rows, columns=["ImageID", "ans", "half", "person", "age"])
     order = generator(seed, "draw", "competition", "eval order").permutation(len(table))
     return table.iloc[order].reset_index(drop=True)

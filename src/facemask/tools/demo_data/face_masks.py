@@ -13,11 +13,10 @@ from facemask.tools.demo_data import difficulty
 from facemask.tools.demo_data.canvas import Canvas, Layer, curve, mirrored, ribbon, tapered, xy
 from facemask.tools.demo_data.face_points import Landmarks
 from facemask.tools.demo_data.people import Rgb, choose, rgb
-from facemask.tools.demo_data.shot import Shot
+from facemask.tools.demo_data.shot import Pair, Shot
 
 KINDS = {"surgical": 0.45, "boat": 0.33, "cloth": 0.17, "valve": 0.05}
 PATTERNS = {"plain": 0.5, "dots": 0.2, "stripes": 0.2, "print": 0.1}
-# fmt: off
 COLOURS: dict[str, tuple[Rgb, ...]] = {
     "surgical": ((158, 198, 226), (236, 238, 240), (44, 44, 50), (236, 186, 196), (172, 214, 196), (214, 216, 220)),
     "boat": ((240, 240, 238), (240, 240, 238), (40, 40, 44), (150, 150, 156), (214, 188, 164)),
@@ -25,12 +24,12 @@ COLOURS: dict[str, tuple[Rgb, ...]] = {
         (48, 52, 72), (196, 60, 66), (228, 206, 178), (90, 110, 90), (206, 196, 218), (30, 30, 34), (190, 168, 150),
     ),
     "valve": ((238, 238, 236), (60, 62, 66)),
-}
-# fmt: on
+}  # fmt: skip
 # The other measures as the upper edge slides down from well worn to the chin.
 SLIDE = (0.2, 0.75, 1.17, 1.36)
-SIDE_X, SIDE_TOP = (0.94, 0.91, 0.84, 0.76), (0.30, 0.64, 0.95, 1.10)
-SIDE_BOTTOM_X, SIDE_BOTTOM, BOTTOM = (0.80, 0.78, 0.70, 0.60), (1.02, 1.10, 1.26, 1.34), (1.54, 1.60, 1.70, 1.78)
+SIDE = (0.94, 0.91, 0.84, 0.76), (0.30, 0.64, 0.95, 1.10)  # x and y of the upper edge's ends
+LOW_SIDE = (0.80, 0.78, 0.70, 0.60), (1.02, 1.10, 1.26, 1.34)
+LOW = (1.54, 1.60, 1.70, 1.78)
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,8 @@ def make_mask(rng: Generator, placement: str) -> Mask:
 
 def edges(mask: Mask, length: float) -> tuple[Array, Array]:
     """The upper and the lower edge (n, 2), each from left to right, in face units."""
-    side_x, side_top, low_x, side_low, low = (
-        float(np.interp(mask.top, SLIDE, measure)) for measure in (SIDE_X, SIDE_TOP, SIDE_BOTTOM_X, SIDE_BOTTOM, BOTTOM)
-    )
+    measures = [float(np.interp(mask.top, SLIDE, measure)) for measure in (*SIDE, *LOW_SIDE, LOW)]
+    side_x, side_top, low_x, side_low, low = measures
     ridge, chin = (0.05, -0.02) if mask.kind == "surgical" else (0.11, 0.05)
     middle = 0.55 * mask.top + 0.45 * side_top
     cheek = (0.34, max(middle, mask.top + ridge)), (0.66, 0.25 * middle + 0.75 * side_top)
@@ -80,7 +78,7 @@ def edges(mask: Mask, length: float) -> tuple[Array, Array]:
     return _both_sides(mask, top, length), _both_sides(mask, bottom, length)
 
 
-def _both_sides(mask: Mask, right: list[tuple[float, float]], length: float) -> Array:
+def _both_sides(mask: Mask, right: list[Pair], length: float) -> Array:
     line = curve([*mirrored(right[1:]), *right])
     line[:, 1] = line[:, 1] * length + mask.skew * line[:, 0]
     return line
@@ -116,9 +114,7 @@ class _Sheet:
     lower: Array
     shot: Shot
 
-    def stroke(
-        self, start: tuple[float, float], end: tuple[float, float], widths: Array | float, count: int = 9
-    ) -> Array:
+    def stroke(self, start: Pair, end: Pair, widths: Array | float, count: int = 9) -> Array:
         """The outline of a stroke that is straight on the cloth, `widths` face units wide."""
         line = self.at(np.linspace(start[0], end[0], count), np.linspace(start[1], end[1], count))
         return ribbon(line, widths * self.shot.pose.scale)
@@ -126,10 +122,8 @@ class _Sheet:
     def at(self, across: Array, down: Array) -> Array:
         index = np.clip((across + 1) / 2, 0, 1) * (len(self.upper) - 1)
         steps = np.arange(len(self.upper))
-        above, below = (
-            np.stack([np.interp(index, steps, axis) for axis in edge.T], axis=1) for edge in (self.upper, self.lower)
-        )
-        return self.shot.pose.place(above * (1 - down[:, None]) + below * down[:, None], 0.07)
+        above, below = ([np.interp(index, steps, axis) for axis in edge.T] for edge in (self.upper, self.lower))
+        return self.shot.pose.place((np.array(above) * (1 - down) + np.array(below) * down).T, 0.07)
 
 
 def _paint_straps(canvas: Canvas, mask: Mask, shot: Shot, upper: Array, lower: Array) -> None:

@@ -47,9 +47,7 @@ def key_points(points: Landmarks, shot: Shot) -> Array:
     """The 49 points (49, 2) in pixels, in the order of dlib's 17..67 without the mouth's inner corners."""
     place = shot.pose.place
     nose = place(points.nose_bridge, np.linspace(0.08, 0.3, 4)), place(points.nose_base, 0.18)
-    return np.concatenate(
-        [*map(place, points.brows), *nose, *map(place, points.eyes), place(points.lips), place(points.mouth)]
-    )
+    return np.concatenate([*map(place, points.brows), *nose, *map(place, (*points.eyes, points.lips, points.mouth))])
 
 
 def outline(person: Person) -> Array:

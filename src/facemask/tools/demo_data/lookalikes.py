@@ -16,10 +16,8 @@ KINDS = {"scarf": 0.34, "collar": 0.16, "hand": 0.25, "cup": 0.25}
 KINDS_BESIDE_A_MASK = {"scarf": 0.6, "collar": 0.4}
 TOPS = {"scarf": (0.45, 1.25), "collar": (0.75, 1.3), "hand": (0.78, 1.1), "cup": (0.72, 1.02)}
 TOPS_BESIDE_A_MASK = (1.5, 1.75)
-CUPS = np.array([[238, 238, 236], [150, 110, 76], [170, 204, 226], [40, 90, 70]], np.float64)
-SCARVES = np.array(
-    [[160, 40, 46], [60, 66, 90], [206, 198, 186], [120, 120, 126], [170, 190, 214], [34, 34, 38]], np.float64
-)
+CUPS = np.array([[238, 238, 236], [150, 110, 76], [170, 204, 226], [40, 90, 70]])
+SCARVES = np.array([[160, 40, 46], [60, 66, 90], [206, 198, 186], [120, 120, 126], [170, 190, 214], [34, 34, 38]])
 HAND = np.array([0.97, 0.93, 0.92])  # against the face's skin
 
 
@@ -79,11 +77,9 @@ def _paint_collar(canvas: Canvas, thing: Lookalike, person: Person, shot: Shot, 
     canvas.tint(shape + xy(0, -2.0), 0.75, 0.04 * pose.scale)
     layer = canvas.area(shape, 0.8)
     canvas.paint(layer, shot.lit(person.clothes.colour, layer, 1.3))
-    seams = (
-        pose.stroke([(0.02, top), (0.03, 2.3)], 0.05, 0.05),
-        pose.stroke([(-0.8, top * 0.6 + 0.65), (-0.7, 2.2)], 0.05),
-    )
-    canvas.tint(seams, 0.6, 1.2, layer)
+    front = pose.stroke([(0.02, top), (0.03, 2.3)], 0.05, 0.05)
+    side = pose.stroke([(-0.8, top * 0.6 + 0.65), (-0.7, 2.2)], 0.05)
+    canvas.tint([front, side], 0.6, 1.2, layer)
 
 
 def _paint_hand(canvas: Canvas, thing: Lookalike, person: Person, shot: Shot, length: float) -> None:

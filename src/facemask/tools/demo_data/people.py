@@ -22,18 +22,18 @@ MALE_CLOTHES = {"shirt": 0.28, "polo": 0.17, "round": 0.25, "jacket": 0.2, "hood
 FEMALE_CLOTHES = {"blouse": 0.32, "round": 0.25, "turtleneck": 0.12, "jacket": 0.16, "hood": 0.07, "wide": 0.08}
 PATTERNS = {"plain": 0.62, "stripes": 0.14, "checks": 0.12, "dots": 0.12}
 GLASSES = {"thin": 0.45, "thick": 0.35, "half": 0.2}
-# fmt: off
-MALE_COLOURS = ((38, 42, 52), (28, 28, 30), (60, 78, 110), (110, 112, 116), (225, 225, 222), (70, 84, 62), (120, 40, 44))
+MALE_COLOURS = (
+    (38, 42, 52), (28, 28, 30), (60, 78, 110), (110, 112, 116), (225, 225, 222), (70, 84, 62), (120, 40, 44),
+)  # fmt: skip
 FEMALE_COLOURS = (
     (28, 28, 30), (232, 228, 222), (205, 160, 160), (150, 52, 62),
     (196, 178, 150), (150, 170, 196), (122, 98, 138), (210, 190, 110),
-)
+)  # fmt: skip
 # Years at which a sign of age starts to show, and at which it shows fully.
 AGE_SIGNS = {
     "forehead": (34, 72), "eye_corners": (32, 68), "eye_bags": (30, 68), "lids": (40, 76), "folds": (30, 66),
     "sagging": (42, 76), "spots": (45, 80), "dull": (30, 75), "thin_lips": (40, 80),
-}
-# fmt: on
+}  # fmt: skip
 SKIN = np.array([[238, 208, 186], [228, 190, 164], [210, 168, 138], [184, 140, 110]], np.float64)
 BLACK_HAIR, BROWN_HAIR, LIGHT_HAIR = np.array([[28, 24, 24], [66, 46, 36], [122, 84, 54]], np.float64)
 

@@ -10,7 +10,6 @@ import numpy as np
 from facemask.core.labels import MASK, Array
 from facemask.core.rng import generator
 from facemask.tools.demo_data import difficulty, face
-from facemask.tools.demo_data.ageing import paint_age
 from facemask.tools.demo_data.body import paint_body
 from facemask.tools.demo_data.canvas import Canvas, ribbon
 from facemask.tools.demo_data.face_masks import Mask, make_mask, paint_mask
@@ -111,7 +110,7 @@ def _draw(person: Person, shot: Shot, worn: Mask | None, thing: Lookalike | None
     face.paint_nose(canvas, person, shot, points)
     face.paint_mouth(canvas, person, shot, points)
     face.paint_beard(canvas, person, shot, points, skin)
-    paint_age(canvas, person, shot, points, skin)
+    face.paint_age(canvas, person, shot, points, skin)
     face.paint_eyes(canvas, person, shot, points)
     face.paint_brows(canvas, person, shot, points)
     if worn is not None:

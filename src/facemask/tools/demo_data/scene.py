@@ -11,9 +11,7 @@ from facemask.tools.demo_data.shot import HEIGHT, WIDTH, Shot
 
 SMALL = 4  # the backdrop is painted at a quarter of the size
 MARGIN = 48  # pixels it reaches beyond the picture, so that photos of one room can be taken from different spots
-WALLS = np.array(
-    [[226, 222, 214], [205, 208, 210], [188, 196, 190], [214, 200, 178], [150, 160, 172], [120, 116, 112]], np.float32
-)
+WALLS = [[226, 222, 214], [205, 208, 210], [188, 196, 190], [214, 200, 178], [150, 160, 172], [120, 116, 112]]
 
 
 def backdrop(scene: int, shot: Shot) -> Array:
@@ -30,7 +28,7 @@ def backdrop(scene: int, shot: Shot) -> Array:
 
 
 def _wall(rng: Generator, height: int, width: int) -> Array:
-    colour = WALLS[rng.integers(len(WALLS))] + rng.normal(0, 8, 3).astype(np.float32)
+    colour = np.array(WALLS[rng.integers(len(WALLS))], np.float32) + rng.normal(0, 8, 3).astype(np.float32)
     slope = rng.normal(0, 0.12, 2)
     across, down = np.linspace(-1, 1, width)[None], np.linspace(-1, 1, height)[:, None]
     light = (1 + slope[0] * across + slope[1] * down)[..., None]

@@ -16,13 +16,14 @@ from facemask.cleaning.pooling import (
     log_probabilities,
     log_ratio,
     pool_voters,
+    settled,
 )
 from facemask.cleaning.years import centre_voters, fit_years, propose_years
 from facemask.labels import OLD_AGE, Array, age_band
 
 DOUBT = 0.4  # probability that a photo says nothing about its person
 KNOWN = 1.5  # a number of errors is known if it is known within this factor
-SOFT = 0.5  # where errors come from the photo, k is written as l in proportion to (p_l / p_k) ** (1 - SOFT)
+SOFT = 0.4  # where errors come from the photo, k is written as l in proportion to (p_l / p_k) ** (1 - SOFT)
 
 
 @dataclass
@@ -152,7 +153,7 @@ def _verdict(pooled: Pooled, posterior: Array, labels: Array) -> Verdict:
     share, right = class_share(pooled.probabilities, labels), _of(posterior, labels)
     log_odds = log_ratio(1 - right, right)
     joint = pooled.probabilities * pooled.noise.T[labels]
-    soft = pooled.probabilities**SOFT
+    soft = settled(pooled.probabilities, labels) ** SOFT
     by_class, by_photo = (log_ratio(told.sum(1) - _of(told, labels), _of(told, labels)) for told in (joint, soft))
     wrong = expit(log_odds)
     at_most = wrong + (1 - share) * np.maximum(1 - joint.sum(1) - wrong, 0)

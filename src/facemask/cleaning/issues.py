@@ -44,5 +44,5 @@ def _judged(labels: Any, pred_probs: Any, groups: Any) -> tuple[Verdict, Array]:
     names, first, unit = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
     odd = np.flatnonzero(codes != codes[first][unit])
     if len(odd):
-        raise ValueError(f"group {names[unit[odd[0]]]!r} carries different labels: leave groups out, or make it two")
+        raise ValueError(f"group {names[unit[odd[0]]]} carries different labels: leave groups out, or make it two")
     return judge_persons(probabilities, codes[first], unit, np.zeros_like(unit)), unit

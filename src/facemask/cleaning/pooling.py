@@ -86,6 +86,23 @@ def class_share(probabilities: Array, labels: Array) -> float:
     return float(np.clip(gain / max((probabilities.argmax(1) != labels).sum(), 1), 0, 1))
 
 
+def settled(probabilities: Array, labels: Array, rounds: int = 20) -> Array:
+    """Probabilities [units, classes] reweighted so that each class is as frequent as it is written.
+
+    Only units whose likeliest class is the written one are counted: a class that others are often written as must not
+    become likelier for it.
+    """
+    classes = probabilities.shape[1]
+    told = probabilities[probabilities.argmax(1) == labels]
+    shares = np.bincount(labels[probabilities.argmax(1) == labels], minlength=classes) + 1
+    scale = np.ones(classes)
+    for _ in range(rounds):
+        scaled = told * scale
+        scale = scale * shares / ((scaled / scaled.sum(1, keepdims=True)).sum(0) + 1)
+    scaled = probabilities * scale
+    return np.asarray(scaled / scaled.sum(1, keepdims=True))
+
+
 def _fit_noise(probabilities: Array, labels: Array, update: NoiseUpdate, rounds: int = 30) -> Array:
     noise = update(np.zeros((probabilities.shape[1],) * 2))
     for _ in range(rounds):

@@ -23,7 +23,7 @@ from facemask.labels import OLD_AGE, Array, age_band
 
 DOUBT = 0.4  # probability that a photo says nothing about its person
 KNOWN = 1.5  # a number of errors is known if it is known within this factor
-SOFT = 0.4  # where errors come from the photo, k is written as l in proportion to (p_l / p_k) ** (1 - SOFT)
+SOFT = 0.5  # where errors come from the photo, k is written as l in proportion to (p_l / p_k) ** (1 - SOFT)
 
 
 @dataclass

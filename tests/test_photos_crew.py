@@ -66,7 +66,7 @@ def test_a_photo_that_kills_every_process_is_broken_and_the_others_are_not(tasks
 
 
 def test_processes_that_do_not_start_are_an_error(monkeypatch):
-    monkeypatch.setattr(module.worker, "__name__", "facemask.photos.nowhere")
+    monkeypatch.setattr(module.worker, "__name__", "facemask.ingest.nowhere")
     with pytest.raises(RuntimeError, match="does not start"), Crew(1):
         pass
 

@@ -100,6 +100,6 @@ def test_processes_end_with_their_crew(tasks):
 
 
 def test_a_decoding_process_does_not_load_what_it_does_not_need():
-    code = "import sys, facemask.photos.worker; print({'pandas', 'torch', 'pydantic'} & set(sys.modules))"
+    code = "import sys, facemask.ingest.decode_worker; print({'pandas', 'torch', 'pydantic'} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert told == "set()\n"

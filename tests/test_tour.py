@@ -2,6 +2,7 @@
 
 import ast
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_stages_stand_in_the_pipelines_order_and_hand_on_what_the_next_ones_read
     stages = list(sections())
     declared = list(yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"])
     assert sorted(stages, key=declared.index) == stages
-    for stage, following in zip(stages, stages[1:], strict=False):
+    for stage, following in pairwise(stages):
         handed = set(re.findall(r"`(paths\.\w+)`", sections()[stage].split("Handed on:")[1]))
         assert handed & paths_used(f"stages/{stage}.py"), stage
         assert handed & paths_used(f"stages/{following}.py"), following
@@ -90,3 +91,40 @@ def test_stages_stand_in_the_pipelines_order_and_hand_on_what_the_next_ones_read
 def test_the_parameter_is_in_the_dependencies_of_a_fit():
     fit = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]["train"]["do"]
     assert "members.${item.member}" in fit["params"]
+
+
+PAGES = [Path("README.md"), Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))]
+NAMED = re.compile(r"\b(?:src/facemask|stages|conf|tests|bench|hydra_plugins)/[\w/]+\.(?:py|yaml)\b")
+IMPORTED = re.compile(r"\b(?:from|import) facemask\.([\w.]+)|python -m facemask\.([\w.]+)|`facemask\.([\w.]+)\(?")
+MADE_BY_READERS = {"conf/members/convnext.yaml"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_the_files_and_modules_that_a_page_names_exist(page):
+    text = page.read_text(encoding="utf-8")
+    assert [path for path in NAMED.findall(text) if not Path(path).exists() and path not in MADE_BY_READERS] == []
+    for names in IMPORTED.findall(text):
+        parts = Path("src/facemask", *"".join(names).rstrip(".").split("."))
+        assert any(place.with_suffix(".py").exists() for place in (parts, parts.parent)), parts
+
+
+def test_contributing_names_every_file_that_names_the_sources():
+    told = {path for path in re.findall(r"`([\w/.]+)`", Path("CONTRIBUTING.md").read_text(encoding="utf-8"))}
+    beside = ("src/facemask/tools/", "src/facemask/ingest/", "conf/members/", "conf/scale/", "conf/recipe.yaml")
+    files = [path for folder in ("src", "stages", "conf", "hydra_plugins") for path in Path(folder).rglob("*")]
+    naming = {
+        path.as_posix()
+        for path in [Path("dvc.yaml"), *files]
+        if path.suffix in (".py", ".yaml") and "all_age_faces" in path.read_text(encoding="utf-8")
+    }
+    assert {path for path in naming if not path.startswith(beside)} - told == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_readme_is_short():
+    assert len(Path("README.md").read_text(encoding="utf-8").split()) <= 900

@@ -49,7 +49,7 @@ bench: setup
 	python bench/yardstick.py
 
 bench-labels: setup
-	python bench/labels.py
+	python bench/labels.py $(if $(DIR),--given $(DIR))
 
 bench-ingest: setup
 	python bench/ingest.py

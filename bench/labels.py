@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from given_labels import QUALITIES, measure_sets
 from noisy_labels import (
     FOLDS,
     PHOTOS,
@@ -34,13 +35,13 @@ from noisy_labels import (
 )
 from processes import peak_megabytes
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, f1_score
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from facemask.core.labels import Array, age_band, encode
+from facemask.core.errors import one_sentence
+from facemask.core.labels import EXCHANGED, Array, age_band, encode
 from facemask.core.rng import generator
-from facemask.fix_labels.corrections import EXCHANGED
 from facemask.fix_labels.fixing import fix_labels
 from facemask.relabel.judgements import Judgements, votes_against
 from facemask.relabel.posterior import judge_photos
@@ -49,7 +50,6 @@ from facemask.relabel.ranking import find_suspects, rank_labels
 RATES = (0.01, 0.04)
 FIXES = {"auto": True, "margin": 1.5, "action": "change", "weight": 0.3, "most": 1.0}
 FILTERS = ("prune_by_noise_rate", "prune_by_class", "both", "confident_learning")
-QUALITIES = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 WAYS = ("a ours", "b votes", "c cleanlab, same voters", "d cleanlab, its own protocol", "e the same, photo by photo")
 UNITS = {
     "person": "persons, gender and age in one list",
@@ -62,11 +62,12 @@ UNITS = {
 Scores = dict[tuple[str, str], Array]  # (unit, way) -> suspicion of each unit
 
 
-def measures(suspicion: Array, wrong: Array) -> tuple[float, float, float]:
-    """Average precision, precision at the number of errors, recall at twice that; ties in the order of chance."""
+def measures(suspicion: Array, wrong: Array) -> tuple[float, float, float, float]:
+    """Average precision, AUROC, precision at the number of errors, recall at twice that; ties in the order of chance."""
     errors = int(wrong.sum())
     found = [_found(suspicion, wrong, cut) for cut in (errors, 2 * errors)]
-    return float(average_precision_score(wrong, suspicion)), found[0] / errors, found[1] / errors
+    areas = float(average_precision_score(wrong, suspicion)), float(roc_auc_score(wrong, suspicion))
+    return *areas, found[0] / errors, found[1] / errors
 
 
 def _found(suspicion: Array, wrong: Array, cut: int) -> float:
@@ -162,7 +163,9 @@ def run_digits(seed: int, rate: float) -> list[dict[str, object]]:
 
 
 def _row(rate: float, unit: str, way: str, seed: int, values: Sequence[float]) -> dict[str, object]:
-    return {"rate": rate, "unit": unit, "way": way, "seed": seed} | dict(zip(("ap", "p", "r"), values, strict=True))
+    return {"rate": rate, "unit": unit, "way": way, "seed": seed} | dict(
+        zip(("ap", "auroc", "p", "r"), values, strict=True)
+    )
 
 
 def _expectations(
@@ -228,16 +231,20 @@ def _macro_f1(features: Array, labels: Sequence[Array], true: Sequence[Array], f
 
 def print_tables(rows: pd.DataFrame) -> None:
     others = rows["unit"].eq("macro F1") | rows["unit"].str.startswith("first")
-    by_seed = rows[~others].groupby(["unit", "rate", "way", "seed"])[["ap", "p", "r"]].mean()
+    by_seed = rows[~others].groupby(["unit", "rate", "way", "seed"])[["ap", "auroc", "p", "r"]].mean()
     table = by_seed.groupby(level=[0, 1, 2]).mean()
     table["spread"] = by_seed["ap"].groupby(level=[0, 1, 2]).std()
-    print(f"\n{'noise':>5}  {'way':58} {'average precision':>18} {'precision at n':>15} {'recall at 2n':>13}")
+    print(
+        f"\n{'noise':>5}  {'way':58} {'average precision':>18} {'AUROC':>6} {'precision at n':>15} {'recall at 2n':>13}"
+    )
     for unit in UNITS:
         print(UNITS[unit])
         for rate in RATES:
             for way, row in _best_of_each(table.loc[unit, rate]).iterrows():
                 name = str(way).replace("|", ": ")
-                print(f"{rate:5.0%}  {name:58} {row.ap:11.3f} ±{row.spread:.3f} {row.p:15.3f} {row.r:13.3f}")
+                print(
+                    f"{rate:5.0%}  {name:58} {row.ap:11.3f} ±{row.spread:.3f} {row.auroc:6.3f} {row.p:15.3f} {row.r:13.3f}"
+                )
     _print_expectations(rows[rows["unit"].str.startswith("first")])
     _print_worth(rows[rows["unit"] == "macro F1"])
 
@@ -252,10 +259,11 @@ def _best_of_each(ways: pd.DataFrame) -> pd.DataFrame:
 
 def _print_expectations(rows: pd.DataFrame) -> None:
     print("\nexpected and true errors in the first rows of the whole list (n = the number of wrong labels)")
-    means = rows.groupby(["rate", "way", "unit"])[["ap", "p", "r"]].mean()
+    rows = rows.assign(known=rows["ap"].notna(), p=rows["p"].where(rows["ap"].notna()))
+    means = rows.groupby(["rate", "way", "unit"])[["ap", "p", "r", "known"]].mean()
     for (rate, way, unit), row in means.iterrows():
         print(
-            f"{rate:5.0%} {way.split('|')[1]:6} {unit:9} {row.r:6.0f} rows: expected {row.ap:6.1f}, true {row.p:6.1f}"
+            f"{rate:5.0%} {way.split('|')[1]:6} {unit:9} {row.r:6.0f} rows: expected {row.ap:6.1f}, true {row.p:6.1f}, known in {row.known:.0%}"
         )
 
 
@@ -304,9 +312,10 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=4, help="plantings of errors a seed")
     parser.add_argument("--cache", type=Path, default=Path("data/bench"))
     parser.add_argument("--speed", action="store_true", help="only measure time and memory at 18,900 photos")
+    parser.add_argument("--given", type=Path, help="folder of sets whose wrong labels are known: measure those instead")
     arguments = parser.parse_args()
-    if arguments.speed:
-        measure_speed()
+    if arguments.speed or arguments.given:
+        measure_speed() if arguments.speed else measure_sets(arguments.given)
         return
     seeds_with_cache(arguments.seeds, arguments.persons, arguments.cache)
     common = arguments.draws, arguments.cache
@@ -323,4 +332,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_sentence():
+        main()

@@ -63,14 +63,22 @@ def test_every_label_is_ranked_once_with_the_contract_columns_first(world: World
     assert (ranked.loc[ranked["attribute"] != "mask", "file"] == "").all()
 
 
-def test_the_expected_number_of_errors_comes_true() -> None:
+def test_the_expected_number_of_errors_comes_true_or_is_said_to_be_unknown() -> None:
     world = make_world(persons=600, errors=12, seed=3)
     ranked = rank_labels(world.judgements, world.photos)
-    true = {"mask": 24, "gender": 12, "age": 12}
-    for attribute, number in expected_errors(ranked).items():
-        assert number == pytest.approx(true[attribute], abs=6), attribute
-    assert ranked["expected"].is_monotonic_increasing
-    assert ranked["expected"].iloc[-1] == pytest.approx(ranked["probability"].sum(), abs=0.01)
+    found = expected_errors(ranked)
+    assert found["mask"] == pytest.approx(24, abs=3)
+    assert found["gender"] == pytest.approx(12, rel=0.5)
+    assert found["age"] is None  # voters that doubt every age near 30 and 60 cannot say whose fault that is
+    wrong = {(person, name, "") for name in ("gender", "age") for person in world.names[world.wrong[name]]}
+    wrong |= {(person, "mask", FILES[i]) for person in world.names[world.wrong["swap"]] for i in (0, 6)}
+    keys = ranked[["person", "attribute", "file"]].itertuples(index=False, name=None)
+    true = np.cumsum([key in wrong for key in keys])
+    known = ranked["expected"].notna().to_numpy()
+    assert known[:48].all()
+    assert ranked["expected"].dropna().is_monotonic_increasing
+    ratio = ranked["expected"].to_numpy()[known] / np.maximum(true[known], 1)
+    assert ((ratio > 1 / 1.5) & (ratio < 1.5)).mean() > 0.9
 
 
 def test_59_called_61_is_not_suspicious_and_23_called_60_is() -> None:

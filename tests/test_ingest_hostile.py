@@ -162,7 +162,7 @@ def test_what_lists_and_folders_of_the_competition_get_wrong_is_told(tmp_path):
     assert table["split"].value_counts().to_dict() == {"train": 21, "eval": 2}
     assert pd.read_csv(outputs.quarantine).set_index("file")["reason"].to_dict() == {
         f"{first}/mask9.jpg": "not one of mask1..mask5, incorrect_mask, normal as jpg, jpeg or png",
-        "eval/images/../../secret.jpg": "the path in eval/info.csv leads out of the tree",
+        "eval/images/../../secret.jpg": "eval/info.csv line 4: its path leads out of the tree",
         f"eval/images/{image_id('gone')}": "missing: eval/info.csv lists it in line 5",
     }
     assert listing.notes == [

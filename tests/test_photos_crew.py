@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -66,14 +68,21 @@ def test_a_photo_that_kills_every_process_is_broken_and_the_others_are_not(tasks
 
 
 def test_processes_that_do_not_start_are_an_error(monkeypatch):
-    monkeypatch.setattr(module.worker, "__name__", "facemask.photos.nowhere")
+    monkeypatch.setattr(module.worker, "__name__", "facemask.ingest.nowhere")
     with pytest.raises(RuntimeError, match="does not start"), Crew(1):
         pass
 
 
 def test_a_photo_that_hangs_is_broken_in_time(tasks, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SECONDS_A_PHOTO", 2)
-    os.mkfifo(tmp_path / "endless")  # opening it waits for a writer, for ever
+    # A disk that never gives one file's bytes: whoever opens it to read waits for ever; to have it fetched ahead does not wait.
+    hang = (
+        "import os, time\nreal = os.open\ndef open(path, flags, *rest, **named):\n"
+        "    if str(path).endswith('endless') and flags & os.O_CLOEXEC: time.sleep(9999)\n"
+        "    return real(path, flags, *rest, **named)\nos.open = open\n"
+    )
+    write(tmp_path, {"sitecustomize.py": hang, "endless": b""})
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
     hanging = Task(Entry(str(tmp_path / "endless")), 24, 10**6, PIXELS)
     started = time.monotonic()
     with Crew(1) as crew:
@@ -88,3 +97,9 @@ def test_processes_end_with_their_crew(tasks):
         next(answers)
         processes = [hand.process for hand in crew.hands]
     assert all(process.poll() is not None for process in processes)
+
+
+def test_a_decoding_process_does_not_load_what_it_does_not_need():
+    code = "import sys, facemask.ingest.decode_worker; print({'pandas', 'torch', 'pydantic'} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told == "set()\n"

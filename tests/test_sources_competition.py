@@ -93,6 +93,29 @@ def test_paths_of_the_lists_that_lead_out_are_refused(tmp_path):
     assert not listing.photos["path"].str.contains("secret").any()
 
 
+@pytest.mark.parametrize(
+    "above", ["images/", "{}/images/", "./{}/images/", "/home/me/data/{}/images/", "tree\\{}\\images\\"]
+)
+def test_paths_of_the_lists_may_repeat_the_folder_that_they_are_below(tmp_path, above):
+    files = competition(evals=2)
+    meant = listed(tmp_path / "plain", files)
+    header, *people = files["train/train.csv"].splitlines()
+    people = [",".join([*line.split(",")[:4], above.format("train") + line.split(",")[4]]) for line in people]
+    ids = [above.format("eval") + line for line in files["eval/info.csv"].splitlines()[1:]]
+    files |= {"train/train.csv": "\n".join([header, *people]), "eval/info.csv": "\n".join(["ImageID,ans", *ids])}
+    listing = listed(tmp_path / "repeated", files)
+    assert listing.refused == []
+    pd.testing.assert_frame_equal(listing.photos.drop(columns="file"), meant.photos.drop(columns="file"))
+
+
+def test_all_lines_that_mean_one_photo_are_told_at_once(tmp_path):
+    files = competition(evals=2)
+    first, second = (line.split(",")[0] for line in files["eval/info.csv"].splitlines()[1:])
+    files["eval/info.csv"] += f"{first.upper()},0\nimages/{second},0\n"
+    with pytest.raises(UserError, match=r"line 4: .* is the file of line 2; line 5: .* is the file of line 3; mend"):
+        listed(tmp_path, files)
+
+
 def test_a_photo_that_info_csv_lists_and_is_not_there_is_told(tmp_path):
     files = competition(evals=3)
     gone = next(path for path in files if path.startswith("eval/images/"))

@@ -169,7 +169,7 @@ def test_folders_takes_any_tree_and_leaves_unknown_what_is_not_said(tmp_path):
     assert listing.passed == {"no photos by their endings or first bytes": ["b/notes.txt"], LISTS: ["faces.csv"]}
     assert dict(listing.refused) == {
         "gone.jpg": "missing: faces.csv lists it in line 4",
-        "../x.jpg": "the csv gives a path that leads out of the tree",
+        "../x.jpg": "faces.csv lists it in line 5, and its path leads out of the tree",
     }
 
 
@@ -194,6 +194,39 @@ def test_a_tree_some_folders_deep_is_the_tree_itself(tmp_path, prefix, zip_it):
     listing = folders.list_photos(tree_of(tmp_path, {prefix + path: text for path, text in files.items()}, zip_it))
     assert known(listing) == {"a.jpg": ["1", 0, 0, 33], "b.jpg": ["p2", 2, 1, 61], "c.jpg": ["c", -1, -1, -1]}
     assert list(listing.photos["path"]) == list(FACES)
+
+
+@pytest.mark.parametrize("zip_it", [False, True])
+@pytest.mark.parametrize(
+    "spelt", ["a.jpg", "one/a.jpg", "A.JPG", "tree/one/a.jpg", "me/tree/one\\a.jpg", "{}/tree/one/a.jpg"]
+)
+def test_a_list_may_name_a_photo_by_its_end_or_from_above_the_tree(tmp_path, spelt, zip_it):
+    place = tmp_path / "me"
+    place.mkdir()
+    spelt = spelt.format(place).replace("tree", "t" if zip_it else "tree")
+    text = f"file,person,mask,gender,age\n{spelt},p,wear,male,33\n"
+    tree = tree_of(place, {"labels.csv": text, "one/a.jpg": b"", "two/b.jpg": b""}, zip_it)
+    listing = folders.list_photos(tree)
+    assert known(listing)["a.jpg"] == ["p", 0, 0, 33]
+    assert not listing.refused
+
+
+def test_a_photo_that_two_paths_end_like_is_asked_for_and_one_that_is_listed_itself_is_no_others(tmp_path):
+    files = {
+        "labels.csv": "file,mask\na.jpg,wear\nb.jpg,wear\nx/b.jpg,\n",
+        "x/a.jpg": b"",
+        "y/a.jpg": b"",
+        "x/b.jpg": b"",
+    }
+    with pytest.raises(
+        UserError, match=r"labels\.csv line 2: 'a\.jpg' may be 'x/a\.jpg' or 'y/a\.jpg'; write the whole path"
+    ):
+        folders.list_photos(tree_of(tmp_path / "two", files))
+    listing = folders.list_photos(
+        tree_of(tmp_path / "one", files | {"labels.csv": "file,mask\nb.jpg,wear\nx/b.jpg,\n"})
+    )
+    assert dict(listing.refused) == {"b.jpg": "missing: labels.csv lists it in line 2"}
+    assert listing.photos["mask"].isna().all()
 
 
 def test_lists_of_several_folders_describe_each_its_own_and_what_they_contradict_is_unknown(tmp_path):

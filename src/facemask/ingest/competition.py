@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from facemask.core.csv_files import clean_path, whole_years
+from facemask.core.csv_files import CsvFile, clean_path, whole_years
 from facemask.core.errors import UserError
 from facemask.core.labels import MASK
 from facemask.ingest.listing import LISTS, Listing, Names, as_table, gender_code, read_csv, row
@@ -66,7 +66,8 @@ def _train(tree: Tree, listing: Listing) -> list[dict[str, Any]]:
     names = Names(folders)
     facts = []
     for line, cells in table.rows:
-        folder = names.find(cells["path"]) or clean_path(cells["path"])
+        below = _below(TRAIN_PHOTOS, cells["path"])
+        folder = names.find(cells["path"]) or names.find(below) or below
         gender, age = gender_code(cells["gender"]), whole_years(cells["age"])
         if not folder:
             table.fault(line, "path is empty")
@@ -77,7 +78,7 @@ def _train(tree: Tree, listing: Listing) -> list[dict[str, Any]]:
     rows = []
     for folder, (line, person) in table.told(facts).items():
         if not is_inside(folder) or "/" in folder:
-            listing.refuse_line(TRAIN_PHOTOS + folder, f"the path in {TRAIN_LIST} leads out of the tree")
+            listing.refuse_line(TRAIN_PHOTOS + folder, f"{TRAIN_LIST} line {line}: its path leads out of the tree")
         elif folder in folders:
             rows += _person(tree, listing, folder, person, folders[folder])
         elif not any(path.startswith(f"{TRAIN_PHOTOS}{folder}/") for path, _ in tree.refused):
@@ -87,6 +88,14 @@ def _train(tree: Tree, listing: Listing) -> list[dict[str, Any]]:
     if not table.rows:
         raise UserError(f"{table.where} lists nobody; download it again")
     return rows
+
+
+def _below(folder: str, text: str) -> str:
+    """The path that a list gives, without `folder` ("train/images/") or its end ("images/") where it begins with that."""
+    text = clean_path(text)
+    head = text[: text.rfind("/") + 1]
+    repeats = f"/{folder}".endswith(f"/{head}") or f"/{head}".endswith(f"/{folder}")
+    return text.removeprefix(head) if head and repeats else text
 
 
 def _files_by_folder(tree: Tree) -> dict[str, list[str]]:
@@ -140,20 +149,20 @@ def eval_names(tree: Tree) -> dict[str, int]:
 
 def _eval(tree: Tree, listing: Listing) -> list[dict[str, Any]]:
     on_disk = Names(path for path in tree.entries if path.startswith(EVAL_PHOTOS))
-    rows = []
+    rows, table = [], CsvFile(f"{tree.where}/{EVAL_LIST}")
     lines: dict[str, int] = {}
     for name, line in eval_names(tree).items():
-        path = on_disk.find(name, EVAL_PHOTOS)
+        below = _below(EVAL_PHOTOS, name)
+        path = on_disk.find(name, EVAL_PHOTOS) or on_disk.find(below, EVAL_PHOTOS)
         if path and lines.setdefault(path, line) != line:
-            raise UserError(
-                f"{tree.where}/{EVAL_LIST} line {line}: {name!r} is the file of line {lines[path]}; mend that"
-            )
-        if not is_inside(name) or "/" in name:
-            listing.refuse_line(EVAL_PHOTOS + name, f"the path in {EVAL_LIST} leads out of the tree")
+            table.fault(line, f"{name!r} is the file of line {lines[path]}")
+        if not is_inside(below) or "/" in below:
+            listing.refuse_line(EVAL_PHOTOS + below, f"{EVAL_LIST} line {line}: its path leads out of the tree")
         elif path:
             rows.append(row(NAME, path, "eval", None) | {"file": name})  # the ImageID, which the submission looks up
         else:
-            listing.refuse_line(EVAL_PHOTOS + name, f"missing: {EVAL_LIST} lists it in line {line}")
+            listing.refuse_line(EVAL_PHOTOS + below, f"missing: {EVAL_LIST} lists it in line {line}")
+    table.check()
     if not rows:
         links = tree.links(EVAL_PHOTOS[:-1])
         raise UserError(

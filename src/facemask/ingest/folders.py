@@ -46,6 +46,8 @@ def list_photos(tree: Tree) -> Listing:
 
 
 def _other(path: str) -> str:
+    if path.lower().endswith((".xlsx", ".xls", ".ods")):
+        return "spreadsheets, which are not read: save what they say as csv"
     return "csv files without a column 'file'" if LIST_NAME.fullmatch(path) else ""
 
 
@@ -81,15 +83,14 @@ def _known(tree: Tree, lists: dict[str, CsvFile], listing: Listing) -> dict[str,
     known: dict[str, dict[str, Any]] = {}
     if not lists:
         return known
-    names, photos = Names(tree.entries), set(tree.images())
+    places, photos = _places(tree, lists), set(tree.images())
     for path, table in lists.items():
-        folder = path[: path.rfind("/") + 1]
-        facts = [(line, _path(names, folder, cells["file"]), _values(table, line, cells)) for line, cells in table.rows]
+        facts = [(line, places[path, line], _values(table, line, cells)) for line, cells in table.rows]
         told = table.told(facts)
         table.check()
         for photo, (line, values) in told.items():
             if not is_inside(photo):
-                listing.refuse_line(photo, "the csv gives a path that leads out of the tree")
+                listing.refuse_line(photo, f"{path} lists it in line {line}, and its path leads out of the tree")
             elif photo not in tree.entries:
                 listing.refuse_line(photo, f"missing: {path} lists it in line {line}")
             elif photo not in photos:
@@ -103,9 +104,50 @@ def _known(tree: Tree, lists: dict[str, CsvFile], listing: Listing) -> dict[str,
     return known
 
 
-def _path(names: Names, folder: str, text: str) -> str:
-    """The file that a line means: below its csv's folder, or else below the tree."""
-    return names.find(text, folder) or names.find(text) or folder + clean_path(text)
+def _places(tree: Tree, lists: dict[str, CsvFile]) -> dict[tuple[str, int], str]:
+    """(list, line) -> the file that it means, below its list's folder or else below the tree.
+
+    Where none is named so: the file that the path means from above the tree, or the one photo below the list's folder whose
+    path ends so; neither where another line names that file. Where several end so, the line is among its list's faults.
+    """
+    names, unfound = Names(tree.entries), []
+    places: dict[tuple[str, int], str] = {}
+    for path, table in lists.items():
+        folder = path[: path.rfind("/") + 1]
+        for line, cells in table.rows:
+            text = cells["file"]
+            found = names.find(text, folder) or names.find(text)
+            places[path, line] = found or folder + clean_path(text)
+            if not found:
+                unfound.append((path, line, folder, clean_path(text)))
+    ends: dict[str, list[str]] = {}
+    for one in sorted({*tree.images()}.difference(places.values())) if unfound else ():
+        ends.setdefault(_last_part(one), []).append(one)
+    above = _above(tree)
+    for path, line, folder, text in unfound:
+        below = names.find(next((text.removeprefix(one) for one in above if text.startswith(one)), ""))
+        close = ends.get(_last_part(text), [])
+        hits = [below] if below else [one for one in close if one.startswith(folder) and _ends_so(one, text)]
+        hits = [one for one in hits if one in close]
+        if len(hits) == 1:
+            places[path, line] = hits[0]
+        elif hits:
+            lists[path].fault(line, f"{text!r} may be {hits[0]!r} or {hits[1]!r}; write the whole path")
+    return places
+
+
+def _above(tree: Tree) -> list[str]:
+    """How a path that begins above the tree may lead there: "/home/me/faces/", "me/faces/", "faces/"; longest first."""
+    whole = f"{tree.where}/".replace(".zip/", "/")
+    return [whole[at:] for at in range(len(whole) - 1) if at == 0 or whole[at - 1] == "/"]
+
+
+def _last_part(path: str) -> str:
+    return path.rsplit("/", 1)[-1].casefold()
+
+
+def _ends_so(path: str, text: str) -> bool:
+    return f"/{path}".casefold().endswith(f"/{text}".casefold())
 
 
 def _values(table: CsvFile, line: int, cells: dict[str, str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What several voters say about photos that they did not learn."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -54,8 +55,38 @@ def check_probabilities(probabilities: Array, shape: tuple[int, ...], name: str)
     if (given.any(-1) != given.all(-1)).any():
         raise ValueError(f"{name} has a judgement that is NaN in some classes only")
     judged = probabilities[given.all(-1)]
-    if judged.size and (judged.min() < 0 or np.abs(judged.sum(-1) - 1).max() > 1e-3):
+    if judged.size and not (judged.min() >= 0 and np.abs(judged.sum(-1) - 1).max() <= 1e-3):
         raise ValueError(f"{name} has a judgement that is not a distribution: probabilities must sum to one")
+
+
+def checked(probabilities: Any, labels: Any) -> tuple[Array, Array]:
+    """Anyone's probabilities as [voters, photos, classes], and labels [photos] as int64 codes.
+
+    Raises ValueError, saying what to do, unless there are probabilities [photos, classes] or [voters, photos, classes]
+    for whole-number labels 0..classes-1 of two classes or more.
+    """
+    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
+    probabilities = probabilities[None] if probabilities.ndim == 2 else probabilities
+    if probabilities.ndim != 3 or labels.ndim != 1 or probabilities.shape[1] != len(labels):
+        shapes = f"{probabilities.shape} and {labels.shape}"
+        raise ValueError(f"probabilities and labels have the shapes {shapes}, not ([voters,] n, classes) and (n,)")
+    if not probabilities.size:
+        raise ValueError("there is nothing to judge: probabilities or labels are empty")
+    classes = probabilities.shape[2]
+    if labels.dtype.kind not in "iuf" or (labels != np.floor(labels)).any():
+        raise ValueError("labels must be whole numbers 0..k-1: np.unique(labels, return_inverse=True)[1] makes them so")
+    if labels.min() < 0 or labels.max() >= classes:
+        odd = int(labels.min() if labels.min() < 0 else labels.max())
+        raise ValueError(
+            f"label {odd} is none of the {classes} columns 0..{classes - 1} of the probabilities; where a fold lacked a "
+            "class, give it a column of zeros: whole[:, model.classes_] = model.predict_proba(x)"
+        )
+    if labels.min() == labels.max():
+        raise ValueError(f"every label is {int(labels[0])}: with one class, no label can be mistaken for another")
+    check_probabilities(probabilities, probabilities.shape, "probabilities")
+    if np.isnan(probabilities).all():
+        raise ValueError("every probability is NaN: no voter has judged a photo that it did not learn")
+    return probabilities, labels.astype(np.int64)
 
 
 def votes_against(probabilities: Array, labels: Array) -> tuple[Array, Array]:

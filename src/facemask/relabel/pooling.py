@@ -23,11 +23,13 @@ OFFSET_SPREAD = 2.0  # standard deviation of the prior on b
 PRIOR_RATE = 0.01  # wrong labels expected before looking
 PRIOR_UNITS = 50.0  # how many units that expectation is worth
 CLASS_UNITS = 100.0  # how many units of a class the rate over all classes is worth
+SHARE_FOLDS = 4  # of class_share: units take turns
 
 MOST_STEPS = 50
 LONGEST_STEP = 1.0  # of a log weight or an offset at a time
 ENOUGH = 1e-4  # nats: a step that gains less is the last
 
+NOTHING = np.empty(0)
 NoiseUpdate = Callable[[Array], Array]
 
 
@@ -42,7 +44,7 @@ class Pooled:
 
     def posterior(self, labels: Array) -> Array:
         """P(true class | voters, written label) [units, classes]."""
-        joint = self.probabilities * self.noise[:, labels].T
+        joint = self.probabilities * self.noise.T[labels]
         return np.asarray(joint / joint.sum(1, keepdims=True))
 
 
@@ -52,15 +54,63 @@ def log_probabilities(probabilities: Array, floor: float = FLOOR) -> Array:
     return np.asarray(logs - logs.mean(-1, keepdims=True))
 
 
-def shrunken_noise(counts: Array) -> Array:
-    """Noise from expected counts [true, written]: each class's own, shrunk to one rate spread evenly over other classes."""
+def even_noise(counts: Array) -> Array:
+    """Noise of one rate, spread evenly over the other classes, from expected counts [true, written]."""
     classes = len(counts)
     wrong = counts.sum() - np.trace(counts)
     rate = (wrong + PRIOR_UNITS * PRIOR_RATE) / (counts.sum() + PRIOR_UNITS)
     even = np.full((classes, classes), rate / (classes - 1))
     np.fill_diagonal(even, 1 - rate)
-    smoothed = counts + CLASS_UNITS * even
+    return even
+
+
+def shrunken_noise(counts: Array) -> Array:
+    """Noise from expected counts [true, written]: each class's own, shrunk to `even_noise`."""
+    smoothed = counts + CLASS_UNITS * even_noise(counts)
     return np.asarray(smoothed / smoothed.sum(1, keepdims=True))
+
+
+def class_share(probabilities: Array, labels: Array) -> float:
+    """How far wrong labels follow from their class, 0..1, rather than from the photo.
+
+    What class noise adds to the log-likelihood of held-out labels over even noise, given the units' probabilities
+    [units, classes], in bits for each unit whose likeliest class is not the written one; one bit is full trust. Where
+    people err because the photo is hard, the voters err likewise, and a noise matrix adds little to what they say.
+    """
+    fold, gain = np.arange(len(labels)) % SHARE_FOLDS, 0.0
+    for held in range(SHARE_FOLDS):
+        learned, judged = fold != held, fold == held
+        ours, even = (_fit_noise(probabilities[learned], labels[learned], to) for to in (shrunken_noise, even_noise))
+        told = (probabilities[judged] * ours.T[labels[judged]]).sum(1)
+        gain += np.log2(told / (probabilities[judged] * even.T[labels[judged]]).sum(1)).sum()
+    return float(np.clip(gain / max((probabilities.argmax(1) != labels).sum(), 1), 0, 1))
+
+
+def settled(probabilities: Array, labels: Array, rounds: int = 20) -> Array:
+    """Probabilities [units, classes] reweighted so that each class is as frequent as it is written.
+
+    Only units whose likeliest class is the written one are counted: a class that others are often written as must not
+    become likelier for it.
+    """
+    classes = probabilities.shape[1]
+    told = probabilities[probabilities.argmax(1) == labels]
+    shares = np.bincount(labels[probabilities.argmax(1) == labels], minlength=classes) + 1
+    scale = np.ones(classes)
+    for _ in range(rounds):
+        scaled = told * scale
+        scale = scale * shares / ((scaled / scaled.sum(1, keepdims=True)).sum(0) + 1)
+    scaled = probabilities * scale
+    return np.asarray(scaled / scaled.sum(1, keepdims=True))
+
+
+def _fit_noise(probabilities: Array, labels: Array, update: NoiseUpdate, rounds: int = 30) -> Array:
+    noise = update(np.zeros((probabilities.shape[1],) * 2))
+    for _ in range(rounds):
+        posterior = Pooled(probabilities, noise, NOTHING, NOTHING).posterior(labels)
+        previous, noise = noise, update(expected_counts(posterior, labels))
+        if np.abs(noise - previous).max() < 1e-4:
+            break
+    return noise
 
 
 def fit(
@@ -176,7 +226,7 @@ def _fit_softmax(
 
     Damped Gauss-Newton: a handful of parameters, so each step solves a handful of equations.
     """
-    of_label = noise[:, labels].T
+    of_label = noise.T[labels]
 
     def loss(parameters: Array) -> tuple[float, Array]:
         probabilities = _softmax(_logits(features, parameters, base, offsets))
@@ -213,11 +263,16 @@ def _slopes(
 ) -> tuple[Array, Array]:
     """Gradient of the log-likelihood [parameters] and its Fisher information [parameters, parameters]."""
     groups = features.shape[1]
-    of_weights = features * np.exp(parameters[:groups])[:, None]
-    of_offsets = np.broadcast_to(offsets, (len(features), *offsets.shape))
-    slopes = np.concatenate([of_weights, of_offsets], axis=1)
+    slopes = features * np.exp(parameters[:groups])[:, None]
     joint = probabilities * of_label
     pull = joint / joint.sum(1, keepdims=True) - probabilities
-    means = np.einsum("upk,uk->up", slopes, probabilities)
-    spreads = (slopes * np.sqrt(probabilities)[:, None, :]).transpose(1, 0, 2).reshape(slopes.shape[1], -1)
-    return np.einsum("upk,uk->p", slopes, pull), np.asarray(spreads @ spreads.T - means.T @ means)
+    gradient = np.concatenate([np.einsum("ugk,uk->g", slopes, pull), offsets @ pull.sum(0)])
+    weighted = slopes * probabilities[:, None, :]
+    means = np.concatenate([weighted.sum(2), probabilities @ offsets.T], axis=1)
+    fisher = -(means.T @ means)
+    fisher[:groups, :groups] += np.einsum("ugk,uhk->gh", weighted, slopes)
+    crossed = weighted.sum(0) @ offsets.T
+    fisher[:groups, groups:] += crossed
+    fisher[groups:, :groups] += crossed.T
+    fisher[groups:, groups:] += (offsets * probabilities.sum(0)) @ offsets.T
+    return gradient, fisher

@@ -14,13 +14,13 @@ from facemask.core.errors import UserError
 from facemask.core.labels import ATTRIBUTES, EXCHANGED, GENDER, MASK, Array, age_band, stem
 from facemask.relabel.judgements import Judgements, votes_against
 from facemask.relabel.pooling import expit
-from facemask.relabel.posterior import Verdict, judge_ages, judge_persons, judge_photos_and_pairs
+from facemask.relabel.posterior import Verdict, expect, judge_ages, judge_persons, judge_photos_and_pairs
 
 CONTRACT = ["person", "file", "attribute", "written", "proposed", "votes", "score"]
-FURTHER = ["judgements", "probability", "expected", "hypothesis", "swap_score", "by_photo"]
+FURTHER = ["judgements", "probability", "at_most", "expected", "hypothesis", "swap_score", "by_photo"]
 WORTH_A_LOOK = 0.05  # P(wrong) from which a label is a suspect although the votes are for it
 NOTHING = np.empty(0)
-NO_VERDICT = Verdict(NOTHING, NOTHING)
+NO_VERDICT = Verdict(NOTHING, NOTHING, NOTHING)
 
 
 def find_suspects(judgements: Judgements, photos: pd.DataFrame) -> pd.DataFrame:
@@ -42,7 +42,9 @@ def rank_labels(judgements: Judgements, photos: pd.DataFrame) -> pd.DataFrame:
     votes, judgements   voters x photos against the label, and all of them (see judgements.votes_against)
     score               natural log-odds that the label is wrong (for age: stands in the wrong band), 4 decimals
     probability         the same as a probability
-    expected            how many of the labels down to and including this row are expected to be wrong
+    at_most             what it is if the voters' doubts are all the label's fault
+    expected            how many of the labels down to and including this row are expected to be wrong (evidence.expect);
+                        NaN where that is unknown
     hypothesis          "swap" for the two rows of a pair that are best explained as exchanged, "single" otherwise
     swap_score          log-odds that the photo's pair is exchanged; NaN for all but incorrect_mask and normal photos
     by_photo            the voters' mean probability of the written label for each photo, "mask1.jpg=0.93|..."
@@ -55,8 +57,8 @@ def rank_labels(judgements: Judgements, photos: pd.DataFrame) -> pd.DataFrame:
     ranked = ranked.sort_values(
         ["score", "person", "attribute", "file"], ascending=[False, True, True, True], ignore_index=True
     )
-    ranked["probability"] = ranked["probability"].round(6)
-    ranked["expected"] = ranked["probability"].cumsum().round(3)
+    ranked[["probability", "at_most"]] = ranked[["probability", "at_most"]].round(6)
+    ranked["expected"] = expect(ranked["probability"].to_numpy(), ranked["at_most"].to_numpy()).round(3)
     return ranked[CONTRACT + FURTHER]
 
 
@@ -66,18 +68,19 @@ def read_suspects(path: str | Path) -> pd.DataFrame:
     Raises UserError if the file lacks a column.
     """
     numbers = {"votes": "int64", "judgements": "int64"}
-    numbers |= {name: "float64" for name in ("score", "probability", "expected", "swap_score")}
+    numbers |= {name: "float64" for name in ("score", "probability", "at_most", "expected", "swap_score")}
     suspects = pd.read_csv(path, dtype="str", keep_default_na=False)
     missing = [column for column in CONTRACT + FURTHER if column not in suspects]
     if missing:
         raise UserError(f"{path}: column {missing[0]!r} is missing; run the stage relabel again")
-    return suspects.replace({"swap_score": {"": "nan"}}).astype(numbers)
+    return suspects.replace({name: {"": "nan"} for name in ("expected", "swap_score")}).astype(numbers)
 
 
-def expected_errors(ranked: pd.DataFrame) -> dict[str, float]:
-    """The expected number of wrong labels among the rows, by attribute."""
-    sums = ranked.groupby("attribute")["probability"].sum()
-    return {name: round(float(sums.get(name, 0.0)), 2) for name in ATTRIBUTES}
+def expected_errors(ranked: pd.DataFrame) -> dict[str, float | None]:
+    """The expected number of wrong labels among the rows, by attribute; None where it is unknown."""
+    sums = ranked.groupby("attribute")[["probability", "at_most"]].sum().reindex(list(ATTRIBUTES), fill_value=0.0)
+    expected = {name: expect(*row.to_numpy()[:, None])[0] for name, row in sums.iterrows()}
+    return {str(name): None if np.isnan(number) else round(float(number), 2) for name, number in expected.items()}
 
 
 def find_pairs(person: Array, file: Array) -> Array:
@@ -114,6 +117,7 @@ def _mask_rows(judgements: Judgements, photos: pd.DataFrame) -> pd.DataFrame:
     exchanged = pairs[likely]
     # Both rows of a pair that an exchange explains best carry that hypothesis: one score and each other's label.
     verdict.log_odds[exchanged] = of_pairs[likely, None]
+    verdict.at_most[exchanged] = np.maximum(verdict.at_most[exchanged], expit(of_pairs[likely, None]))
     verdict.proposed[exchanged] = codes[exchanged[:, ::-1]]
     votes, total = votes_against(probabilities, codes)
     written, proposed = [MASK[c] for c in codes], [MASK[c] for c in verdict.proposed]
@@ -195,6 +199,7 @@ def _rows(
         judgements=pd.Series(total, dtype="int64"),
         score=verdict.log_odds,
         probability=verdict.wrong,
+        at_most=np.maximum(verdict.at_most, verdict.wrong),
         hypothesis="single",
         swap_score=np.nan,
         by_photo="",

@@ -7,6 +7,7 @@ let state = { questions: [], words: {} };
 let filter = "all";
 let place = null; // of the question that is shown; null: all of the filter's are answered
 let busy = false; // a decision is on its way: further keys wait for its end
+let missed = false; // the window came back meanwhile: the file is looked at again after it
 
 async function ask(path, body) {
   const post = body && { method: "POST", headers: { "Content-Type": "application/json", "X-Review-Token": token }, body: JSON.stringify(body) };
@@ -182,10 +183,12 @@ async function act(what, value) {
     if (what !== "edit") draw();
   } catch (error) { tell(error); }
   finally { busy = false; }
+  if (missed) refresh();
 }
 
 // Back from an editor: what it did to the file is shown before the next answer.
 async function refresh() {
+  missed = busy;
   if (busy) return;
   try {
     const told = await ask("/state");

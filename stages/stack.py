@@ -20,11 +20,11 @@ from facemask.submit.scores import train_classes
 def main() -> None:
     section, seed = params.section("stack"), params.section("seed")
     photos = read_table(paths.training_table("competition"))
-    evidence = gather(read_members(paths.PREDICTIONS, params.section("model")["members"]), photos)
+    predictions = gather(read_members(paths.PREDICTIONS, params.section("model")["members"]), photos)
     is_train = (photos["split"] == "train").to_numpy()
     train = photos[is_train]
     outcome = choose(
-        evidence.take(np.flatnonzero(is_train)),
+        predictions.take(np.flatnonzero(is_train)),
         train_classes(train),
         train["person"].to_numpy(str),
         (train["weight"] > 0).to_numpy(),
@@ -32,7 +32,7 @@ def main() -> None:
         candidates=section["candidates"],
         seed=seed,
     )
-    probabilities = np.concatenate([outcome.out_of_fold, outcome.ensemble(evidence.take(np.flatnonzero(~is_train)))])
+    probabilities = np.concatenate([outcome.out_of_fold, outcome.ensemble(predictions.take(np.flatnonzero(~is_train)))])
     keys = pd.concat([train["photo"], photos.loc[~is_train, "photo"]], ignore_index=True)
     table = pd.DataFrame(probabilities.astype(np.float32), columns=list(JOINT_COLUMNS))
     table.insert(0, "photo", keys)

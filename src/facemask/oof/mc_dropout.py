@@ -83,5 +83,4 @@ def _columns(mean: Array, expected_entropy: Array, head: str) -> dict[str, Array
 
 def _entropy(probabilities: Array) -> Array:
     """Nats, over the last axis."""
-    entropy: Array = entr(probabilities).sum(-1)
-    return entropy
+    return np.asarray(entr(probabilities).sum(-1))

@@ -87,8 +87,7 @@ def grad_cam(
 def _scaled(values: Array) -> Array:
     """To 0..1; a constant map becomes 0."""
     risen = values - values.min()
-    scaled: Array = risen / (1e-7 + risen.max())
-    return scaled
+    return np.asarray(risen / (1e-7 + risen.max()))
 
 
 def _framed(values: Array, photo: Array, size: list[int], share: float) -> Array:

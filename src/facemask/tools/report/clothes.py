@@ -30,8 +30,7 @@ def torso_colour(image: Array) -> Array:
     """Median RGB (3,) uint8 of the torso in a portrait (H, W, 3) uint8."""
     height, width = image.shape[:2]
     torso = image[int(height * TOP) :, int(width * LEFT) : int(width * RIGHT)]
-    colour: Array = np.median(torso.reshape(-1, 3), axis=0).astype(np.uint8)
-    return colour
+    return np.asarray(np.median(torso.reshape(-1, 3), axis=0).astype(np.uint8))
 
 
 def colour_name(rgb: Sequence[int] | Array) -> str:
@@ -57,8 +56,7 @@ def misleading(gender: Array, colours: Array, persons: Array) -> Array:
     expected = table["female"].mean()  # a colour leans where its share differs from everybody's
     leans_female = share > expected
     known = (others[:, 1] >= FEWEST) & (np.abs(share - expected) > 0.05)
-    result: Array = known & (leans_female != gender.astype(bool))
-    return result
+    return np.asarray(known & (leans_female != gender.astype(bool)))
 
 
 def clothes_table(rows: pd.DataFrame, colours: pd.Series) -> pd.DataFrame:

@@ -45,8 +45,7 @@ def is_right(maps: pd.DataFrame, rows: pd.DataFrame) -> Array:
     truth = rows.set_index("photo").loc[maps["photo"]].rename(columns={"true": "joint"})
     heads = ("joint", *ATTRIBUTES)
     codes = np.select([(maps["head"] == head).to_numpy() for head in heads], [truth[head].to_numpy() for head in heads])
-    right: Array = codes == maps["predicted"].to_numpy()
-    return right
+    return np.asarray(codes == maps["predicted"].to_numpy())
 
 
 def mean_maps(cams: GradCam, rows: pd.DataFrame) -> dict[tuple[str, str], dict[bool, Array]]:

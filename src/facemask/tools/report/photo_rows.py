@@ -57,8 +57,7 @@ def true_years(photos: pd.DataFrame, truth_train: pd.DataFrame | None, truth_eva
 def is_wrong(rows: pd.DataFrame, attribute: str) -> Array:
     """Bool (n,): the prediction of the attribute (mask, gender, age, or "joint") is wrong."""
     true, predicted = ("true", "predicted") if attribute == "joint" else (attribute, f"predicted_{attribute}")
-    wrong: Array = rows[true].to_numpy() != rows[predicted].to_numpy()
-    return wrong
+    return np.asarray(rows[true].to_numpy() != rows[predicted].to_numpy())
 
 
 def choose_photos(rows: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:

@@ -261,8 +261,7 @@ def _heated(photo: Array, heat: Array) -> Array:
     grey = photo.mean(2, keepdims=True).repeat(3, 2)
     cover = 0.75 * heat[..., None]
     warm = 255 * mpl.colormaps["inferno"](0.25 + 0.75 * heat)[..., :3]
-    mixed: Array = ((1 - cover) * grey + cover * warm).astype(np.uint8)
-    return mixed
+    return np.asarray(((1 - cover) * grey + cover * warm).astype(np.uint8))
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -6,6 +6,7 @@ standard error alone would accept a soft vote although better stackers gain on e
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -60,6 +61,13 @@ class Outcome:
     entries: list[Entry]
     nested: dict[str, Interval]
     reason: str
+
+    def summary(self) -> dict[str, Any]:
+        """The chosen candidate, the reason, the score of the nested choice, and every candidate's score."""
+        f1, accuracy = self.nested["macro_f1"], self.nested["accuracy"]
+        nested = {"macro_f1": f1.value, "error": f1.error, "low": f1.low, "high": f1.high, "accuracy": accuracy.value}
+        scores = {each.name: {"macro_f1": each.macro_f1.value, "error": each.macro_f1.error} for each in self.entries}
+        return {"chosen": self.ensemble.name, "reason": self.reason, "nested": nested, "candidates": scores}
 
 
 def fit_ensemble(chosen: str, factors: Array | None, predictions: Predictions, truth: Array, seed: int) -> Ensemble:

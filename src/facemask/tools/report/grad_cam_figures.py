@@ -1,4 +1,4 @@
-"""Grad-CAM on the page: which maps of the stage `looks` are shown, and what one reads in them."""
+"""Grad-CAM on the page: which maps of the stage `explain` are shown, and how to read them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

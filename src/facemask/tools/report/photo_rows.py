@@ -11,7 +11,7 @@ from facemask.core.rng import generator
 from facemask.submit.scores import Part
 
 # columns: photo, part, person, file; true and predicted (joint classes); mask, gender, age (true codes), predicted_mask,
-# predicted_gender, predicted_age; years (60 means 60 or more where only the label is known); truth_probability; confidence
+# predicted_gender, predicted_age; years (a labelled 60 means 60 or more); truth_probability; confidence
 
 MAIN = "out-of-fold"  # the part that every run has
 Parts = Mapping[str, pd.DataFrame]  # name of a part -> its prediction rows

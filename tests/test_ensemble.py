@@ -16,10 +16,10 @@ from facemask.stack.candidates import CANDIDATES, worth_trying
 from facemask.stack.choice import TOLERANCE, Ensemble, Outcome, choose
 from facemask.stack.correction import corrected, fit_correction
 from facemask.stack.crossfit import crossfit
+from facemask.stack.log_linear_pool import bands_of, fit_pool
 from facemask.stack.member_tables import Predictions, gather
 from facemask.stack.metrics import macro_f1
 from facemask.stack.simplex import simplex_weights
-from facemask.stack.log_linear_pool import bands_of, fit_pool
 from facemask.stack.votes import hard_vote, soft_vote
 
 TABLE = photo_table(60, 40)
@@ -172,12 +172,6 @@ def test_ages_that_are_no_number_are_refused() -> None:
     tables["beit_age"].loc[0, "age"] = np.inf
     with pytest.raises(UserError, match="member beit_age: age"):
         gather(tables, PHOTOS)
-
-
-def test_unknown_candidates_are_refused(evidence: Predictions) -> None:
-    for wanted in (["soft_vote", "magic"], []):
-        with pytest.raises(UserError, match=r"stack\.candidates"):
-            worth_trying(wanted, evidence)
 
 
 def test_weights_lie_on_the_simplex_and_follow_the_better_member() -> None:

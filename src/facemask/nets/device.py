@@ -22,10 +22,9 @@ def device_of(training: dict[str, Any]) -> torch.device:
 def use_threads(count: int) -> None:
     """Compute with `count` threads, and keep freed memory for the next step.
 
-    glibc returns each large block to the kernel as soon as it is free, and the next step waits for fresh, zeroed pages:
-    a sixth of the time of an EfficientNet-Lite0 on a CPU (80 photos a second without, 95 with; scale=demo, one thread).
-    Set here and not by glibc's environment variables, which only whoever starts the process could set: make, `dvc repro`,
-    a test, a server. A libc without this setting, or an older glibc that refuses so large a one, stays as it is.
+    glibc returns each large block to the kernel as soon as it is free, and the next step waits for fresh, zeroed pages: a
+    sixth of the time of an EfficientNet-Lite0 on a CPU (80 photos a second without, 95 with; scale=demo, one thread). Its
+    environment variables would have to be set before the process starts. A libc that refuses the setting stays as it is.
     """
     torch.set_num_threads(count)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -1,4 +1,4 @@
-"""What a run will cost on this machine, before anyone waits: python -m facemask.plan [group=choice | key=value ...].
+"""What a run will cost on this machine: python -m facemask.plan [group=choice | key=value ...].
 
 Times a few real steps of every member (on noise: no photo need be there) and multiplies. Nothing is written.
 """

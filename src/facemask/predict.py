@@ -192,7 +192,7 @@ def outputs(folder: Path) -> Outputs:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m facemask.predict", description="The finished ensemble on anyone's photos."
+        prog="python -m facemask.predict", description="The finished ensemble on any photos."
     )
     parser.add_argument("photos", nargs="+", metavar="FILE|DIR|ZIP|-", help="-: a photo or a zip from standard input")
     parser.add_argument("--out", type=Path, required=True, help="table to write: a row a photo (csv)")

@@ -141,7 +141,7 @@ def _side_by_side(fits: dict[str, list[str]], jobs: int) -> None:
 
 
 def _stale(stages: list[str]) -> set[str]:
-    """Which of the stages DVC would run. Raises UserError where it cannot tell."""
+    """Which of the stages DVC would run. Raises UserError where `dvc status` fails."""
     command = [*DVC, "status", "--json", *stages]
     done = subprocess.run(command, capture_output=True, text=True, check=False, **CHILDREN)
     try:

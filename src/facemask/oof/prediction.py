@@ -13,9 +13,8 @@ from tqdm import tqdm
 
 from facemask.core.labels import Array
 from facemask.core.predictions import COLUMNS
-from facemask.nets.device import device_of
+from facemask.nets.device import autocast, device_of
 from facemask.nets.model import FaceNet, normalisation
-from facemask.nets.precision import autocast
 from facemask.oof.views import VIEWS, View, averaged, cut
 
 Also = Callable[[list[Tensor]], dict[str, Array]]  # a batch's features (n, features) of each view -> more columns

@@ -10,9 +10,9 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from facemask.core.rng import generator
+from facemask.nets.device import autocast, grad_scaler
 from facemask.nets.losses import member_loss, weight_sums
 from facemask.nets.model import FaceNet, build, normalisation
-from facemask.nets.precision import autocast, grad_scaler
 from facemask.train.batches import TrainingBatches
 from facemask.train.checkpoint import State
 from facemask.train.consistency import WithUnlabelled, pseudo_targets

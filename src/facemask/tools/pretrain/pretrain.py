@@ -14,9 +14,8 @@ from facemask.core.errors import UserError
 from facemask.core.rng import generator
 from facemask.ingest.geometry import centre_view
 from facemask.ingest.photos import Photos
-from facemask.nets.device import device_of, use_threads
+from facemask.nets.device import autocast, device_of, grad_scaler, use_threads
 from facemask.nets.model import build, normalisation
-from facemask.nets.precision import autocast, grad_scaler
 from facemask.tools.pretrain.masked import MaskedNet, block_mask, patches_in
 from facemask.tools.pretrain.published import published_tokenizer
 from facemask.tools.pretrain.tokens import CODEBOOKS, patches_of

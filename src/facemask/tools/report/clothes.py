@@ -53,7 +53,7 @@ def misleading(gender: Array, colours: Array, persons: Array) -> Array:
     own = table.groupby(["colour", "person"])["female"].agg(["sum", "count"])
     others = whole - own.loc[list(zip(table["colour"], table["person"], strict=True))].to_numpy()
     share = others[:, 0] / np.maximum(others[:, 1], 1)
-    expected = table["female"].mean()  # a colour leans where its share differs from everybody's
+    expected = table["female"].mean()  # a colour leans where its share differs from that of all photos
     leans_female = share > expected
     known = (others[:, 1] >= FEWEST) & (np.abs(share - expected) > 0.05)
     return np.asarray(known & (leans_female != gender.astype(bool)))

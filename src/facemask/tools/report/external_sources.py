@@ -1,4 +1,4 @@
-"""The sources on the page: licences, drawn masks, errors by source, and which reading of the medical masks' TYPE fits."""
+"""The sources on the page: licences, drawn masks, errors by source, and which meaning of the medical masks' TYPE fits."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -33,13 +33,13 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         transport.max_size = READ_AT_ONCE  # type: ignore[attr-defined]
         self.since = self.loop.time()
-        most, self.limit_concurrency = self.config.limit_concurrency, None  # uvicorn would refuse whoever comes last
+        most, self.limit_concurrency = self.config.limit_concurrency, None  # uvicorn would refuse the newest client
         if most is not None and len(self.connections) > most:
             ours = [one for one in self.connections if isinstance(one, Connection)]
             min((one for one in ours if one.is_silent() or one.is_sending()), key=lambda one: one.since).abort()
 
     def data_received(self, data: bytes) -> None:
-        """Tiny chunks and requests by the thousand would keep the event loop from everybody else."""
+        """Drop a client of tiny chunks or of requests by the thousand: they would block the event loop."""
         is_cut = len(data) > LONG and data.count(b"\r\n") * SHORTEST_LINE > len(data)
         if is_cut and (self.is_silent() or any(name == b"transfer-encoding" for name, _ in self.headers)):
             self.abort()

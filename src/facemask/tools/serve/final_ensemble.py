@@ -24,7 +24,7 @@ class FinalEnsemble:
     def __init__(self, bundle: Bundle, load: Load) -> None:
         """load: bundle.model itself keeps one network in memory at a time, functools.cache of it keeps them all."""
         self.bundle, self.load = bundle, load
-        device_of(bundle.training)  # raises for a device that is not here, before anybody asks
+        device_of(bundle.training)  # raises at the start for a device that is not here
         self.stack = bundle.ensemble()
 
     def __call__(self, photos: Any) -> pd.DataFrame:

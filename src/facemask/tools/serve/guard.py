@@ -1,7 +1,7 @@
-"""What stands between a network and the ensemble: sizes, rates, kinds of content, and errors in one sentence.
+"""An ASGI application between the network and the ensemble: it limits sizes, rates and kinds of content.
 
-An ASGI application. Bodies come side by side, each at a least rate; those of more than `small` bytes reserve their size out of
-`held` bytes, or wait unread. Whole ones are parsed one at a time, and answered one at a time in the order in which they came.
+Bodies are read concurrently, each at a minimum rate; one of more than `small` bytes reserves its size out of `held` bytes, or
+waits unread. Whole ones are parsed one at a time, and answered one at a time in the order in which they came.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class Bucket:
 
 
 class Body:
-    """A request's body: what has come of it, and until when its client is waited for."""
+    """A request's body: what has come of it, and the deadline for the rest."""
 
     def __init__(self, receive: Receive, declared: int, limits: Limits) -> None:
         self.receive, self.declared, self.limits = receive, declared, limits
@@ -151,7 +151,7 @@ class Guard:
         try:
             await self._read(body)
             self._check_queue()
-            if not self.bucket.take():  # only whole requests count: who never ends one does not use up the others' rate
+            if not self.bucket.take():  # only whole requests count against the rate
                 reason = f"more than {self.limits.rate:g} requests a second; send it again later"
                 raise Answer(429, reason, **{"retry-after": "1"})
             self.waiting += 1
@@ -204,7 +204,7 @@ class Guard:
         body.wait(self.limits.patience)
 
     async def _pour_away(self, body: Body) -> None:
-        """Read on without keeping anything: a client that is still sending would not see an answer."""
+        """Read and drop the rest: a client that is still sending would not see an answer."""
         body.data.clear()
         with suppress(TimeoutError, Answer):
             async with asyncio.timeout(self.limits.seconds):

@@ -28,7 +28,7 @@ SHAPES = '{"instances": [{"image": "<base64>"}]} or {"dataframe_split": {"column
 
 
 class Refused(Exception):
-    """The text is one sentence for whoever sent the request."""
+    """A request is refused: one sentence for its sender."""
 
 
 def images_of(body: bytes | bytearray) -> list[str]:

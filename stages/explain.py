@@ -17,18 +17,19 @@ from facemask.tools.report.photo_rows import choose_photos, label_years, predict
 
 def main() -> None:
     training, seed, folds = params.section("training"), params.section("seed"), params.section("folds")
-    counts, trained = params.section("explain"), params.section("trained")
+    counts, recipes = (
+        params.section("explain"),
+        {name: sized(params.member(name)) for name in params.section("trained")},
+    )
     use_threads(training["threads"])
     photos = joined(read_table(paths.training_table(source)) for source in SOURCES)
-    recipes = {name: sized(params.member(name)) for name in [*params.section("model")["members"], *trained]}
     members = {name: recipes[name] for name in params.section("model")["members"]}
 
     predicted = prediction_rows(read_table(paths.PROBABILITIES), parts_of(photos, None)[0], photos, label_years(photos))
     chosen = choose_photos(predicted, counts["photos"], seed)["photo"]
     table = photos.set_index("photo").loc[chosen].reset_index()
     rows, maps = grad_cam_maps(table, members, folds, device_of(training))
-    trained_recipes = {name: recipes[name] for name in trained}
-    external = external_predictions(photos, trained_recipes, training, folds, counts["external"], seed)
+    external = external_predictions(photos, recipes, training, folds, counts["external"], seed)
     with replacing(paths.EXPLAINED, "external.csv") as folder:
         folder.mkdir()
         np.save(folder / "maps.npy", maps)

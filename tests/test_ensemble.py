@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from stacking_world import PALETTE, hide_eval, member_table, palette, photo_table, truth_of
+from stacking_world import hide_eval, member_table, palette, photo_table, truth_of
 
 from facemask.core.errors import UserError
 from facemask.core.folds import person_folds
@@ -129,20 +129,6 @@ def test_members_of_one_attribute_each_have_no_votes_to_count() -> None:
     tables = {name: member_table(TABLE, PHOTOS["photo"], (name,), name) for name in ("mask", "gender", "age")}
     names = worth_trying(list(CANDIDATES), gather(tables, PHOTOS))
     assert names == ["soft_vote", "pool", "logistic", "knn", "svm", "forest", "xgboost"]
-
-
-@pytest.mark.parametrize(
-    ("members", "complaint"),
-    [
-        (["effnet_age"], "nothing predicts mask and gender"),
-        (["effnet_mask", "effnet_gender"], "nothing predicts age"),
-        ([], "model.members is empty"),
-    ],
-)
-def test_members_that_leave_an_attribute_open_are_refused(members: list[str], complaint: str) -> None:
-    tables = {name: member_table(TABLE, PHOTOS["photo"], PALETTE[name], name) for name in members}
-    with pytest.raises(UserError, match=complaint):
-        gather(tables, PHOTOS)
 
 
 def test_faulty_tables_are_refused_by_name() -> None:

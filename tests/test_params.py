@@ -130,6 +130,8 @@ def test_a_value_that_cannot_be_is_refused_before_anything_is_written(wrong, tol
         (["members.nfnet.sampler.shares={pseudo:1}"], "members.nfnet.sampler.shares is .* a share above 0"),
         (["+members.nfnet.source_augment.folders={crp:1}"], r"nfnet\.source_augment\.folders\.crp: there is no such key"),
         (["model.members=[effnet_mask]"], "none predicts gender and age"),
+        (["model.members=[effnet_mask,effnet_gender]"], "none predicts age"),
+        (["model.members=[]"], r"model\.members is \[\]; give at least one"),
         (["model.members=[nobody]"], "model.members: there is no member 'nobody'"),
         (["relabel.member=effnet_mask"], "relabel.member is 'effnet_mask', which must predict"),
         (["members.nfnet.weights=folder"], "members.nfnet.weights is 'folder', and training.weights_dir is null"),

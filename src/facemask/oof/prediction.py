@@ -31,18 +31,20 @@ class Inference:
     average: str = "probabilities"
 
 
+@dataclass(frozen=True)
 class _Views(torch.utils.data.Dataset[Array]):
     """photo -> (views, height, width, 3) uint8."""
 
-    def __init__(self, photos: Any, recipe: dict[str, Any], views: list[View]) -> None:
-        self.photos, self.size, self.share, self.views = photos, recipe["size"], recipe["augment"]["share"], views
+    photos: Any
+    recipe: dict[str, Any]
+    views: list[View]
 
     def __len__(self) -> int:
         return len(self.photos)
 
     def __getitem__(self, row: int) -> Array:
-        photo = self.photos[row]
-        return np.stack([cut(photo, self.size, self.share, view) for view in self.views])
+        photo, size, share = self.photos[row], self.recipe["size"], self.recipe["augment"]["share"]
+        return np.stack([cut(photo, size, share, view) for view in self.views])
 
 
 def _stack(samples: list[Array]) -> Tensor:

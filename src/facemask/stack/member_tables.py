@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from facemask.core.errors import UserError
-from facemask.core.labels import ATTRIBUTES, CLASSES, Array, marginals
+from facemask.core.labels import CLASSES, Array, marginals
 from facemask.core.predictions import ATTRIBUTE_COLUMNS, JOINT_COLUMNS, lined_up, predicts
 
 
@@ -38,11 +38,9 @@ class Predictions:
 def gather(members: Mapping[str, pd.DataFrame], photos: pd.DataFrame) -> Predictions:
     """The tables' predictions of the rows of `photos`, in their order.
 
-    Raises UserError for missing photos or folds, NaNs, values that are no distribution, and an attribute that no member
-    predicts.
+    Raises UserError for missing photos or folds, NaNs, and values that are no distribution.
     """
     held = {name: predicts(table, name) for name, table in members.items()}
-    require_cover(held)
     rows = {name: lined_up(table, name, photos) for name, table in members.items()}
     joints = {name: _distribution(rows[name], JOINT_COLUMNS, name) for name in members if "joint" in held[name]}
     shares = {name: marginals(values) for name, values in joints.items()}
@@ -57,19 +55,6 @@ def gather(members: Mapping[str, pd.DataFrame], photos: pd.DataFrame) -> Predict
     years = [_years(table, name) for name, table in rows.items() if "age" in table]
     stacked = np.stack(years, axis=1) if years else np.zeros((len(photos), 0))
     return Predictions(pools, names, np.ascontiguousarray(joint), np.ascontiguousarray(stacked))
-
-
-def require_cover(held: Mapping[str, Sequence[str]]) -> None:
-    """Raises UserError if there are no members, or they leave mask, gender or age unpredicted."""
-    if not held:
-        raise UserError("model.members is empty; name at least one member that predicts all 18 classes")
-    covered = {target for targets in held.values() for target in targets}
-    missing = [] if "joint" in covered else [attribute for attribute in ATTRIBUTES if attribute not in covered]
-    if missing:
-        what = "; ".join(f"{name} predicts {', '.join(targets)}" for name, targets in held.items())
-        raise UserError(
-            f"model.members: nothing predicts {' and '.join(missing)} ({what}); add a member that does, or a joint one"
-        )
 
 
 def _distribution(rows: pd.DataFrame, columns: Sequence[str], name: str) -> Array:

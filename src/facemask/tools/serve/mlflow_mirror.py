@@ -253,7 +253,8 @@ def _mirror_one(client: MlflowClient, experiment: str, record: Record, tags: dic
     start, end = (int(1000 * seconds) for seconds in record.span or [time.time()] * 2)
     run_id = str(client.create_run(experiment, start, {KEY: record.key, **tags}, record.name).info.run_id)
     parameters = [Param(key, str(value)[:6000]) for key, value in _flat(record.parameters)]
-    metrics = [Metric(key, float(value), end, 0) for key, value in _flat(record.metrics) if _is_number(value)]
+    numbers = {key: value for key, value in _flat(record.metrics) if isinstance(value, int | float)}
+    metrics = [Metric(key, float(value), end, 0) for key, value in numbers.items() if not isinstance(value, bool)]
     rows = [] if record.curves is None else record.curves.to_dict("records")
     for number, row in enumerate(rows, 1):
         at = start + (end - start) * number // len(rows)  # epochs have the same number of steps
@@ -295,7 +296,3 @@ def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 
 def first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -11,16 +11,8 @@ from facemask.tools.report.photo_rows import is_wrong
 
 # The torso in a portrait: the lowest sixth, without the outer fifths, where the background shows.
 TOP, LEFT, RIGHT = 5 / 6, 1 / 5, 4 / 5
-HUES = {
-    20: "red",
-    50: "orange",
-    70: "yellow",
-    165: "green",
-    255: "blue",
-    315: "purple",
-    345: "pink",
-    361: "red",
-}  # below
+# name below this hue in degrees
+HUES = {20: "red", 50: "orange", 70: "yellow", 165: "green", 255: "blue", 315: "purple", 345: "pink", 361: "red"}
 BLACK, WHITE = 0.25, 0.8  # HSV value
 PALE = 0.18  # HSV saturation below which a colour is a grey
 FEWEST = 20  # photos of a colour below which its share of women says nothing

@@ -12,7 +12,7 @@ from facemask.core.code import stage
 from facemask.core.files import replacing, write_csv
 from facemask.core.predictions import EXTERNAL_COLUMNS, GRAD_CAM_COLUMNS
 from facemask.core.tables import SOURCES, joined, read_table
-from facemask.ingest.photos import Photos
+from facemask.ingest.store import Photos
 from facemask.nets.device import device_of, use_threads
 from facemask.nets.model import load_folds, load_trained, sized
 from facemask.oof.prediction import Inference, predict_folds

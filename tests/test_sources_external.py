@@ -6,7 +6,7 @@ from facemask.core.errors import UserError
 from facemask.ingest import all_age_faces as aaf
 from facemask.ingest import folders
 from facemask.ingest import medical_masks as medical
-from facemask.ingest.key_points import read_points
+from facemask.ingest.landmarks import read_points
 from facemask.ingest.listing import LISTS
 from facemask.ingest.tree import Broken, Entry, open_tree
 

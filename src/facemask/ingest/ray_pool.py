@@ -17,8 +17,8 @@ from socket import create_connection, gethostname
 from typing import Any
 
 from facemask.core.errors import UserError
-from facemask.ingest.photo_task import Answer, Task
-from facemask.ingest.worker_pool import Crew, cores
+from facemask.ingest.decode_worker import Answer, Task
+from facemask.ingest.worker_pool import WorkerPool, cores
 
 TASKS_A_SHARD = 32
 SHARDS_A_CORE = 2  # one at work and one that follows: what a slow shard may hold up
@@ -89,13 +89,13 @@ def answer_shard(shard: list[Task]) -> list[Answer]:
                 f"{gethostname()} does not see {folder}; the photos must lie at the same path on every machine of the"
                 " cluster, or set ingest.engine=local"
             )
-    return list(_crew().answers(shard))
+    return list(_pool().answers(shard))
 
 
 @cache
-def _crew() -> Crew:
+def _pool() -> WorkerPool:
     """One for all shards of a Ray process; its decoding process ends with it."""
-    return Crew(1).__enter__()
+    return WorkerPool(1).__enter__()
 
 
 def _check_answers(address: str | None) -> None:

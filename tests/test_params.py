@@ -9,7 +9,7 @@ import yaml
 from learning import ALSO
 
 from facemask import params
-from facemask.core import licences, schema, values
+from facemask.core import licences, schema
 from facemask.core.errors import UserError
 from facemask.fix_labels.fixing import ACTIONS
 from facemask.nets.heads import AGE_HEADS
@@ -199,9 +199,9 @@ def test_the_schemas_choices_are_those_of_the_code_that_reads_them():
     def choices(section, name):
         return set(get_args(section.model_fields[name].annotation))
 
-    assert set(get_args(values.View)) == set(VIEWS)
-    assert set(get_args(values.Candidate)) == set(CANDIDATES)
-    assert set(get_args(values.Source)) == {*ingest_sources(), "pseudo"}
+    assert set(get_args(schema.View)) == set(VIEWS)
+    assert set(get_args(schema.Candidate)) == set(CANDIDATES)
+    assert set(get_args(schema.Source)) == {*ingest_sources(), "pseudo"}
     assert choices(schema.Loss, "kind") == {*LOSSES, "soft_f1"}
     assert choices(schema.Sampler, "kind") == set(SAMPLERS)
     assert choices(schema.Schedule, "rate") == set(RATES)

@@ -193,8 +193,9 @@ def check(content: dict[str, Any]) -> None:
     """
     from pydantic import ValidationError
 
-    from facemask.core.rules import complaint, faults
+    from facemask.core.rules import faults
     from facemask.core.schema import Params
+    from facemask.core.values import complaint
 
     is_whole = content.keys() >= Params.model_fields.keys()
     try:

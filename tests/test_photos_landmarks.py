@@ -9,8 +9,7 @@ from photo_trees import encoded, jpeg, settings, write
 
 from facemask.core.errors import UserError
 from facemask.ingest import all_age_faces as aaf
-from facemask.ingest import landmarks
-from facemask.ingest import folders
+from facemask.ingest import folders, landmarks
 from facemask.ingest.decode import decode
 from facemask.ingest.ingest import Outputs, counts, ingest
 from facemask.ingest.landmarks import check_landmarks, find_landmarks, read_points

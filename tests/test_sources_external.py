@@ -150,11 +150,6 @@ def test_medical_masks_leaves_open_what_csv_and_name_contradict(tmp_path):
     assert any("contradict each other on GENDER" in note for note in listing.notes)
 
 
-def test_medical_masks_refuses_a_type_parameter_that_is_no_mask(tmp_path):
-    with pytest.raises(UserError, match=r"ingest\.medical_types\.4 is 'on'"):
-        medical.list_photos(tree_of(tmp_path, medical_masks()), TYPES | {4: "on"})
-
-
 def test_folders_takes_any_tree_and_leaves_unknown_what_is_not_said(tmp_path):
     files = {"a/one.JPG": jpeg(1), "a/two words.png": jpeg(2), "b/셋.webp": jpeg(3), "b/notes.txt": "no photo"}
     files["faces.csv"] = (

@@ -30,8 +30,7 @@ def compose(overrides: list[str], root: Path = Path()) -> str:
     Paths stand as they are, `~` for the home folder. Raises UserError for an unknown group, choice or key, and for a value
     or a combination that cannot be.
     """
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
+    import hydra
     from hydra.core.plugins import Plugins
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
@@ -41,15 +40,13 @@ def compose(overrides: list[str], root: Path = Path()) -> str:
     Plugins.instance()
     sys.path.pop()
     try:
-        with initialize_config_dir(str((root / "conf").resolve()), version_base=None):
-            config = hydra_compose("config", [quoted(one) for one in overrides])
+        with hydra.initialize_config_dir(str((root / "conf").resolve()), version_base=None):
+            config = hydra.compose("config", [quoted(one) for one in overrides])
         OmegaConf.resolve(config)
     except (HydraException, OmegaConfBaseException, ValueError) as error:  # a number of 5,000 digits is a ValueError
         causes = [str(error), *([str(error.__cause__)] if error.__cause__ else [])]
         reason = _reason(" ".join(" ".join(causes).split()), overrides, root)
-        given = " ".join(overrides)
-        given = given if len(given) <= 200 else f"{given[:200]}..."
-        raise UserError(f"SET={given!r}: {reason}; the keys and choices stand in conf/") from error
+        raise UserError(f"SET={_cut(' '.join(overrides))!r}: {reason}; the keys and choices stand in conf/") from error
     text: str = OmegaConf.to_yaml(config)
     check(parsed(text))
     return text
@@ -58,10 +55,8 @@ def compose(overrides: list[str], root: Path = Path()) -> str:
 def quoted(override: str) -> str:
     """The override with a path's value in quotes, which Hydra's grammar asks for around spaces, Hangul, brackets and the like."""
     key, _, value = override.partition("=")
-    is_path = key.lstrip("+") in PATHS or (
-        re.fullmatch(r"members\.\w+\.weights", key) and value.endswith(".safetensors")
-    )
-    if not is_path or value in ("", "null"):
+    is_file = re.fullmatch(r"members\.\w+\.weights", key) and value.endswith(".safetensors")
+    if not (key.lstrip("+") in PATHS or is_file) or value in ("", "null"):
         return override
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         value = value[1:-1].replace("\\" + value[0], value[0])
@@ -80,22 +75,22 @@ def _reason(told: str, overrides: list[str], root: Path) -> str:
     unread = next((one for one in overrides if "=" in one and not _reads(one)), None)
     if unread:
         name, _, value = unread.partition("=")
-        written = f"{name}='{value}'" if len(value) <= 200 else f"{name}='...'"
-        return f"{name} cannot be read; a value with other signs than letters and digits stands in quotes: {written}"
+        shown = value if len(value) <= 200 else "..."
+        return f"{name} cannot be read; a value with other signs than letters and digits stands in quotes: {name}='{shown}'"
     key = re.search(r"Could not override '([^']+)'", told)
-    if not key:
-        return told
     groups = {path.parent.name for path in (root / "conf").glob("*/*.yaml")}
-    chosen = [override for override in overrides if override.split("=")[0] in groups]
-    if key[1] in groups:
+    if not key or key[1] in groups:
         return told
+    chosen = [override for override in overrides if override.split("=")[0] in groups]
     known = [*sorted(groups), *_keys(parsed(compose(chosen, root)))]
     if key[1] in known:
         return f"{told} (a dictionary's new keys need a plus: +{key[1]}.KEY=VALUE)"
-    close = get_close_matches(key[1], known, n=1, cutoff=0.8)
-    return f"there is no key {key[1]} with this model, scale and data" + (
-        f" (did you mean {close[0]}?)" if close else ""
-    )
+    close = "".join(f" (did you mean {name}?)" for name in get_close_matches(key[1], known, n=1, cutoff=0.8))
+    return f"there is no key {key[1]} with this model, scale and data{close}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _reads(override: str) -> bool:

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from filelock import FileLock, Timeout
 
 from facemask.core.errors import UserError
+
+if TYPE_CHECKING:  # the processes that decode photos need not load pandas
+    import pandas as pd
 
 
 def check_output(
@@ -140,12 +142,12 @@ def write_json(value: Any, target: str | Path) -> None:
     write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", target)
 
 
-def write_csv(table: pd.DataFrame, target: str | Path) -> None:
+def write_csv(table: "pd.DataFrame", target: str | Path) -> None:
     with replacing(target) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def write_parquet(table: pd.DataFrame, target: str | Path) -> None:
+def write_parquet(table: "pd.DataFrame", target: str | Path) -> None:
     with replacing(target) as temporary:
         table.to_parquet(temporary, index=False)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from facemask.core.errors import UserError
 from facemask.core.labels import GENDER, MASK
-from facemask.ingest.listing import LISTS, Listing, as_table, row
+from facemask.ingest.listing import LISTS, Listing, row
 from facemask.ingest.tree import Broken, Tree, read
 
 NAME = "all_age_faces"
@@ -26,7 +26,7 @@ def list_photos(tree: Tree) -> Listing:
     """Every face as bare (not_wear), sorted by path. Raises UserError where the layout or the faces are missing."""
     folder, prefix = _photo_folder(tree)
     tree = tree.beneath(prefix)
-    listing = Listing(as_table([]), tree.entries, list(tree.refused))
+    listing = Listing.of(tree)
     sets = _genders_of_sets(tree, listing)
     rows = []
     contradictions = 0

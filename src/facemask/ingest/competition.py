@@ -5,7 +5,7 @@ from typing import Any
 from facemask.core.csv_files import CsvFile, clean_path, whole_years
 from facemask.core.errors import UserError
 from facemask.core.labels import MASK
-from facemask.ingest.listing import LISTS, Listing, Names, as_table, gender_code, read_csv, row
+from facemask.ingest.listing import LISTS, Listing, Names, gender_code, read_csv, row
 from facemask.ingest.tree import Tree, begins_as_photo, is_inside
 
 NAME = "competition"
@@ -31,7 +31,7 @@ def list_photos(tree: Tree) -> Listing:
     Raises UserError for a tree, column, label, folder or list that is not there or not understood.
     """
     tree = tree.beneath(root_of(tree))
-    listing = Listing(as_table([]), tree.entries, list(tree.refused))
+    listing = Listing.of(tree)
     rows = [*_train(tree, listing), *_eval(tree, listing)]
     return listing.complete(tree, rows, _why_not_used)
 

@@ -7,7 +7,7 @@ from typing import Any
 from facemask.core.csv_files import CsvFile, NoColumn, clean_path, is_blank, whole_number, whole_years
 from facemask.core.errors import UserError
 from facemask.core.labels import GENDER, MASK
-from facemask.ingest.listing import LISTS, Listing, Names, as_table, gender_code, mask_code, read_csv, row
+from facemask.ingest.listing import LISTS, Listing, Names, gender_code, mask_code, read_csv, row
 from facemask.ingest.tree import Tree, is_inside
 
 NAME = "folders"
@@ -24,7 +24,7 @@ OPTIONAL = ("person", *READERS)
 def list_photos(tree: Tree) -> Listing:
     """Every photo of the tree, sorted by path; what no csv says stays unknown. Raises UserError."""
     tree = tree.beneath(tree.top())
-    listing = Listing(as_table([]), tree.entries, list(tree.refused))
+    listing = Listing.of(tree)
     lists = _lists(tree, listing)
     known = _known(tree, lists, listing)
     rows = []

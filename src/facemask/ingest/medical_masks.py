@@ -8,7 +8,7 @@ from typing import Any
 from facemask.core.csv_files import clean_path, is_blank, whole_number, whole_years
 from facemask.core.errors import UserError
 from facemask.core.labels import MASK
-from facemask.ingest.listing import LISTS, Listing, Names, as_table, gender_code, mask_code, read_csv, row
+from facemask.ingest.listing import LISTS, Listing, Names, gender_code, read_csv, row
 from facemask.ingest.tree import Tree
 
 NAME = "medical_masks"
@@ -29,8 +29,8 @@ def list_photos(tree: Tree, mask_of_type: dict[Any, str]) -> Listing:
 
     `mask_of_type`: the data's TYPE -> wear, incorrect or not_wear (its meaning is contested). Raises UserError.
     """
-    types = _codes(mask_of_type)
-    listing = Listing(as_table([]), tree.entries, list(tree.refused))
+    types = {str(kind): MASK.index(word) for kind, word in mask_of_type.items()}
+    listing = Listing.of(tree)
     lines = _lines(tree, listing)
     rows, doubts = [], Counter[str]()
     for path in tree.images():
@@ -76,16 +76,6 @@ def _facts(cells: dict[str, str]) -> dict[str, str | None]:
     """Column -> text, without the ".0" of pandas; None for an empty cell."""
     facts = {name: None if is_blank(cells[name]) else whole_number(cells[name]) for name in FACTS}
     return facts | {"GENDER": facts["GENDER"] and facts["GENDER"].upper()}
-
-
-def _codes(mask_of_type: dict[Any, str]) -> dict[str, int]:
-    codes = {}
-    for kind, word in mask_of_type.items():
-        value = mask_code(str(word))
-        if value is None:
-            raise UserError(f"ingest.medical_types.{kind} is {word!r}; it must be one of {', '.join(MASK)}")
-        codes[str(kind)] = value
-    return codes
 
 
 def _photo(path: str, told: list[dict[str, Any]], types: dict[str, int], doubts: Counter[str]) -> dict[str, Any]:

@@ -66,9 +66,9 @@ def quoted(override: str) -> str:
     return f"{key}={mark}{value.replace(mark, chr(92) + mark)}{mark}"
 
 
-def _reason(told: str, overrides: list[str], root: Path) -> str:
-    """What Hydra tells of a wrong override, in this repository's words where it is a wrong name."""
-    choice = re.search(r"Could not find '(\w+)/([^']+)' Available options in '\w+': (.+?) Config search path", told)
+def _reason(message: str, overrides: list[str], root: Path) -> str:
+    """Hydra's message on a wrong override, in this repository's words where a name is wrong."""
+    choice = re.search(r"Could not find '(\w+)/([^']+)' Available options in '\w+': (.+?) Config search path", message)
     if choice:
         group, wrong, right = choice.groups()
         return f"there is no {group}={wrong}; choose from {', '.join(right.split())}"
@@ -77,14 +77,14 @@ def _reason(told: str, overrides: list[str], root: Path) -> str:
         name, _, value = unread.partition("=")
         shown = value if len(value) <= 200 else "..."
         return f"{name} cannot be read; a value with other signs than letters and digits stands in quotes: {name}='{shown}'"
-    key = re.search(r"Could not override '([^']+)'", told)
+    key = re.search(r"Could not override '([^']+)'", message)
     groups = {path.parent.name for path in (root / "conf").glob("*/*.yaml")}
     if not key or key[1] in groups:
-        return told
+        return message
     chosen = [override for override in overrides if override.split("=")[0] in groups]
     known = [*sorted(groups), *_keys(parsed(compose(chosen, root)))]
     if key[1] in known:
-        return f"{told} (a dictionary's new keys need a plus: +{key[1]}.KEY=VALUE)"
+        return f"{message} (a dictionary's new keys need a plus: +{key[1]}.KEY=VALUE)"
     close = "".join(f" (did you mean {name}?)" for name in get_close_matches(key[1], known, n=1, cutoff=0.8))
     return f"there is no key {key[1]} with this model, scale and data{close}"
 
@@ -164,9 +164,11 @@ def parsed(text: str) -> dict[str, Any]:
     try:
         content = parse_yaml(text, str(FILE))
     except (ParseError, ValueError, RecursionError) as error:
-        told = str(error.__cause__ or error)
-        place = re.search(r"(?s)(found duplicate key \S+|[^\n]*)\n\s*in \"[^\"]*\", (line \d+)[^\n]*(?!.*in \")", told)
-        words = f"{place[1].strip()}, {place[2]}" if place else " ".join(told.split())[:120]
+        message = str(error.__cause__ or error)
+        place = re.search(
+            r"(?s)(found duplicate key \S+|[^\n]*)\n\s*in \"[^\"]*\", (line \d+)[^\n]*(?!.*in \")", message
+        )
+        words = f"{place[1].strip()}, {place[2]}" if place else " ".join(message.split())[:120]
         raise UserError(f"{FILE} cannot be read as YAML ({words}); {AGAIN}") from error
     if not isinstance(content, dict):
         raise UserError(f"{FILE} holds no sections; {AGAIN}")
@@ -196,12 +198,12 @@ def check(content: dict[str, Any]) -> None:
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
-        told = [fault for fault in error.errors(include_url=False) if is_whole or fault["type"] != "missing"]
-        if told:
-            raise UserError(complaint(told[0])) from None
+        for fault in error.errors(include_url=False):
+            if is_whole or fault["type"] != "missing":
+                raise UserError(complaint(fault)) from None
         return
-    for fault in faults(params):
-        raise UserError(fault)
+    for sentence in faults(params):
+        raise UserError(sentence)
     if not params.data.allow_noncommercial:
         for network in licences.networks(content):
             if not network.commercial:

@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
-from facemask.core.values import HUGE, number, told, whole
+from facemask.core.values import HUGE, expects, number, whole
 
 Count = Annotated[int, whole(0)]
 Some = Annotated[int, whole(1)]
-SomeOrNull = Annotated[Some | None, told("a whole number above 0, or null")]
+SomeOrNull = Annotated[Some | None, expects("a whole number above 0, or null")]
 Folds = Annotated[int, whole(2, 100)]
 Cores = Annotated[int, whole(1, 1024)]
 CoresOr0 = Annotated[int, whole(0, 1024)]
@@ -20,42 +20,42 @@ Share = Annotated[float, number(" from 0 to 1", lambda value: 0 <= value <= 1)]
 Part = Annotated[float, number(" above 0, at most 1", lambda value: 0 < value <= 1)]
 Decay = Annotated[float, number(" from 0 to below 1", lambda value: 0 <= value < 1)]
 Magnitude = Annotated[float, number(" from 0 to 30", lambda value: 0 <= value <= 30)]
-TwoShares = Annotated[list[Share], Field(min_length=2, max_length=2), told("two numbers from 0 to 1")]
-ThreeShares = Annotated[list[Share], Field(min_length=3, max_length=3), told("three numbers from 0 to 1")]
-Text = Annotated[StrictStr, Field(min_length=1), told("text")]
-Texts = Annotated[list[Text], told("a list of names")]
-Arguments = Annotated[dict[str, Any], told("arguments of timm.create_model by name, or {}")]
+TwoShares = Annotated[list[Share], Field(min_length=2, max_length=2), expects("two numbers from 0 to 1")]
+ThreeShares = Annotated[list[Share], Field(min_length=3, max_length=3), expects("three numbers from 0 to 1")]
+Text = Annotated[StrictStr, Field(min_length=1), expects("text")]
+Texts = Annotated[list[Text], expects("a list of names")]
+Arguments = Annotated[dict[str, Any], expects("arguments of timm.create_model by name, or {}")]
 PATH = "a path, in quotes where it is a number or holds other signs than letters"
-AnyPath = Annotated[StrictStr, Field(min_length=1), told(PATH)]
-PathOrNull = Annotated[AnyPath | None, told(f"{PATH}, or null")]
+AnyPath = Annotated[StrictStr, Field(min_length=1), expects(PATH)]
+PathOrNull = Annotated[AnyPath | None, expects(f"{PATH}, or null")]
 Size = Annotated[
     Annotated[list[Pixels], Field(min_length=2, max_length=2)] | None,
-    told("a height and a width in pixels, such as [96, 72], or null for what timm says"),
+    expects("a height and a width in pixels, such as [96, 72], or null for what timm says"),
 ]
-Amp = Annotated[Literal["no", "bf16", "fp16"], told('"no" (in quotes), bf16 or fp16')]
+Amp = Annotated[Literal["no", "bf16", "fp16"], expects('"no" (in quotes), bf16 or fp16')]
 Source = Literal["competition", "all_age_faces", "medical_masks", "folders", "pseudo"]
-BySource = Annotated[dict[Source, NotBelow0], told("numbers, 0 or above, by source: {all_age_faces: 0.5}, or {}")]
+BySource = Annotated[dict[Source, NotBelow0], expects("numbers, 0 or above, by source: {all_age_faces: 0.5}, or {}")]
 Weights = Annotated[
     Literal["none", "package", "hub", "folder"] | Annotated[StrictStr, Field(pattern=r"^[^~].*\.safetensors$")],
-    told("none, package, hub, folder or the full path of a .safetensors file"),
+    expects("none, package, hub, folder or the full path of a .safetensors file"),
 ]
 Tokenizer = Annotated[
     Literal["projection", "kmeans"] | Annotated[StrictStr, Field(pattern=r"\.safetensors$")],
-    told("projection, kmeans or the path of a .safetensors file"),
+    expects("projection, kmeans or the path of a .safetensors file"),
 ]
 Heads = Annotated[
     list[Literal["joint", "mask", "gender", "age"]],
     Field(min_length=1),
-    told("a list: [joint], or any of mask, gender, age"),
+    expects("a list: [joint], or any of mask, gender, age"),
 ]
-Kinds = Annotated[list[Source], Field(min_length=1), told(f"a list of one or more of {', '.join(get_args(Source))}")]
+Kinds = Annotated[list[Source], Field(min_length=1), expects(f"a list of one or more of {', '.join(get_args(Source))}")]
 View = Literal["plain", "flip", "up", "down", "left", "right", "near", "far", "near_flip", "far_flip"]
-Views = Annotated[list[View], Field(min_length=1), told(f"a list of one or more of {', '.join(get_args(View))}")]
+Views = Annotated[list[View], Field(min_length=1), expects(f"a list of one or more of {', '.join(get_args(View))}")]
 Candidate = Literal[
     "soft_vote", "joint_vote", "hard_vote", "simplex", "pool", "logistic", "knn", "svm", "forest", "xgboost"
 ]
 Candidates = Annotated[
-    list[Candidate], Field(min_length=1), told(f"a list of one or more of {', '.join(get_args(Candidate))}")
+    list[Candidate], Field(min_length=1), expects(f"a list of one or more of {', '.join(get_args(Candidate))}")
 ]
 
 
@@ -70,7 +70,7 @@ class Data(Section):
     medical_masks: PathOrNull
     folders: PathOrNull
     truth: PathOrNull
-    labels: Annotated[Text, Field(pattern="^[^~]"), told("a path that does not begin with ~")]
+    labels: Annotated[Text, Field(pattern="^[^~]"), expects("a path that does not begin with ~")]
     allow_noncommercial: StrictBool
 
 
@@ -195,7 +195,8 @@ class Recipe(Trained):
     years: RegressedYears | None
     age_head: Literal["softmax", "coral", "years"]
     old_age: Annotated[
-        Above0 | dict[Source, Above0], told("years above 0, or years by source: {competition: 58, all_age_faces: 59}")
+        Above0 | dict[Source, Above0],
+        expects("years above 0, or years by source: {competition: 58, all_age_faces: 59}"),
     ]
     sampler: Sampler
     loss: Loss
@@ -230,10 +231,10 @@ class Ingest(Section):
     memory_budget: Bytes
     masks: Annotated[
         dict[Literal["wear", "incorrect", "bare"], NotBelow0],
-        told("shares of wear, incorrect and bare, such as {wear: 0.6, incorrect: 0.2, bare: 0.2}"),
+        expects("shares of wear, incorrect and bare, such as {wear: 0.6, incorrect: 0.2, bare: 0.2}"),
     ]
     medical_types: Annotated[
-        dict[int | str, Literal["wear", "incorrect", "not_wear"]], told("wear, incorrect or not_wear for each TYPE")
+        dict[int | str, Literal["wear", "incorrect", "not_wear"]], expects("wear, incorrect or not_wear for each TYPE")
     ]
 
 
@@ -325,7 +326,7 @@ class Params(Section):
     scale: Scale
     model: Model
     members: dict[str, Recipe]
-    seed: Annotated[int, whole(0, HUGE), told(f"a whole number from 0 to {HUGE}")]
+    seed: Annotated[int, whole(0, HUGE), expects(f"a whole number from 0 to {HUGE}")]
     folds: list[Count]
     trained: Texts
     students: Texts

@@ -19,7 +19,7 @@ ASKED = {
 }
 
 
-def told(words: str, holds: Callable[[Any], bool] = lambda value: True) -> Any:
+def expects(words: str, holds: Callable[[Any], bool] = lambda value: True) -> Any:
     """Any fault of the value, or inside it, becomes one sentence that asks for these words; `holds`: a check before the type's."""
 
     def check(value: Any, handler: Any) -> Any:
@@ -39,12 +39,12 @@ def whole(low: int, high: int = WHOLE, of: str = "") -> Any:
         words = f"a whole number{of}" + (f" above {low - 1}" if low else ", 0 or above")
     else:
         words = f"a whole number{of} from {low} to {high}"
-    return told(words, lambda value: type(value) is int and low <= value <= high)
+    return expects(words, lambda value: type(value) is int and low <= value <= high)
 
 
 def number(words: str, holds: Callable[[float], bool] = lambda value: True) -> Any:
     """A finite number, whole or not."""
-    return told(
+    return expects(
         f"a number{words}",
         lambda value: type(value) in (int, float) and -LARGEST <= value <= LARGEST and holds(value),
     )

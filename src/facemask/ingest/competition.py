@@ -76,7 +76,7 @@ def _train(tree: Tree, listing: Listing) -> list[dict[str, Any]]:
             table.fault(line, f"the {wrong} of {folder!r} is not known; write male or female, and whole years")
         facts.append((line, folder, {"id": cells["id"].strip(), "gender": gender, "age": age}))
     rows = []
-    for folder, (line, person) in table.told(facts).items():
+    for folder, (line, person) in table.by_key(facts).items():
         if not is_inside(folder) or "/" in folder:
             listing.refuse_line(TRAIN_PHOTOS + folder, f"{TRAIN_LIST} line {line}: its path leads out of the tree")
         elif folder in folders:

@@ -86,9 +86,9 @@ def _known(tree: Tree, lists: dict[str, CsvFile], listing: Listing) -> dict[str,
     places, photos = _places(tree, lists), set(tree.images())
     for path, table in lists.items():
         facts = [(line, places[path, line], _values(table, line, cells)) for line, cells in table.rows]
-        told = table.told(facts)
+        described = table.by_key(facts)
         table.check()
-        for photo, (line, values) in told.items():
+        for photo, (line, values) in described.items():
             if not is_inside(photo):
                 listing.refuse_line(photo, f"{path} lists it in line {line}, and its path leads out of the tree")
             elif photo not in tree.entries:

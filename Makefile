@@ -28,8 +28,8 @@ plan: setup ## SET="..." as for repro: what that run would cost here
 test: setup
 	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-lint: setup
-	ruff check . && ruff format --check . && lint-imports && mypy
+lint: setup ## style, types, imports, and the size of the code
+	ruff check . && ruff format --check . && lint-imports && mypy && python bench/house.py
 
 ui: setup
 	python stages/mirror.py --needed
@@ -67,6 +67,6 @@ lock: ## after a change of pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --extra cluster --extra dev pyproject.toml -o requirements.lock
 
 clean: ## what the pipeline made; the environment and the raw data stay
-	rm -rf data/photos data/labels data/training data/pretrained data/models data/predictions data/teachers data/ensemble
-	rm -rf data/looks data/sheets data/drawn
+	rm -rf data/code data/drawn data/photos data/labels data/training data/pretrained data/models data/predictions
+	rm -rf data/teachers data/ensemble data/explain data/sheets data/findings.json
 	rm -rf .checkpoints submission.csv report.html mlflow.db mlruns

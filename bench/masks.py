@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from facemask.core.errors import one_sentence
+from facemask.core.errors import UserError, one_sentence
 from facemask.core.files import check_output, replacing
 from facemask.ingest.decode import decode
 from facemask.ingest.landmarks import find_landmarks
@@ -54,6 +54,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     check_output(args.out, "--out", args.photos)
+    if args.out.exists() or args.out.suffix not in (".png", ".jpg", ".jpeg"):
+        raise UserError(f"--out {args.out} is there already, or not named .png or .jpg; name another place")
     rows = [found for path in args.photos if (found := row(path, args.seed)) is not None]
     with replacing(args.out) as temporary:
         Image.fromarray(np.vstack(rows)).save(temporary, args.out.suffix[1:].replace("jpg", "jpeg"), quality=QUALITY)

@@ -32,7 +32,7 @@ from facemask.tools.serve.bundle import open_bundle
 from facemask.tools.serve.final_ensemble import FinalEnsemble
 
 NAMES = ("stack", "half", "single", "baseline", "nested", "on_truth", "one_net")
-RUN = ("also=three_head", "model.reference=[baseline,three_head]")
+RUN = ("+members@_global_=three_head", "model.reference=[baseline,three_head]")
 
 
 def scores(seed: int, overrides: list[str], folder: Path) -> dict[str, float]:
@@ -64,13 +64,13 @@ def figures(clone: Path) -> dict[str, float]:
 
 
 def on_truth(clone: Path, photos: pd.DataFrame, stack: pd.DataFrame) -> float:
-    """Macro F1 of the stack's out-of-fold calls against the people as they were drawn."""
+    """Macro F1 of the stack's out-of-fold predictions against the truth of the drawn people."""
     truth = pd.read_csv(clone / "data/drawn/truth/train.csv", dtype={"folder": str})
     train = photos[(photos["split"] == "train") & (photos["weight"] > 0)]
     known = train.merge(truth, left_on=["person", "file"], right_on=["folder", "file"], suffixes=("_written", ""))
     codes = known[["mask", "gender", "age"]].to_numpy(np.int64)
-    called = predicted_classes(stack, "stack")["joint"].loc[known["photo"]]
-    return macro_f1(encode(codes[:, 0], codes[:, 1], age_band(codes[:, 2])), called.to_numpy())
+    predicted = predicted_classes(stack, "stack")["joint"].loc[known["photo"]]
+    return macro_f1(encode(codes[:, 0], codes[:, 1], age_band(codes[:, 2])), predicted.to_numpy())
 
 
 def one_net(clone: Path) -> float:

@@ -4,19 +4,20 @@ import cv2
 import numpy as np
 import pytest
 
+from facemask.tools.demo_data import difficulty
 from facemask.tools.demo_data.canvas import Canvas, ellipse, inside, ribbon
-from facemask.tools.demo_data.face_masks import TOPS, draw_mask, edges
+from facemask.tools.demo_data.face_masks import edges, make_mask
 from facemask.tools.demo_data.face_points import landmarks, outline
-from facemask.tools.demo_data.people import draw_person
+from facemask.tools.demo_data.people import make_person
 from facemask.tools.demo_data.portrait import draw_bare, draw_portrait
-from facemask.tools.demo_data.shot import draw_shot
+from facemask.tools.demo_data.shot import make_shot
 
 PEOPLE = [(number, number % 2, age) for number, age in enumerate((3, 12, 20, 35, 50, 58, 64, 80))]
 
 
 @pytest.mark.parametrize("mask", ["wear", "incorrect", "not_wear"])
 def test_a_portrait_is_a_function_of_its_arguments(mask: str) -> None:
-    person = draw_person(1, "tree", 4, 1, 40)
+    person = make_person(1, "tree", 4, 1, 40)
     first, second = (draw_portrait(1, "tree", person, 4, "mask1", mask) for _ in range(2))
     assert first.pixels.shape == (512, 384, 3)
     assert first.pixels.dtype == np.uint8
@@ -28,13 +29,13 @@ def test_a_portrait_is_a_function_of_its_arguments(mask: str) -> None:
 
 def test_an_unknown_mask_is_refused() -> None:
     with pytest.raises(ValueError, match="mask must be one of"):
-        draw_portrait(1, "tree", draw_person(1, "tree", 4, 1, 40), 4, "mask1", "sideways")
+        draw_portrait(1, "tree", make_person(1, "tree", 4, 1, 40), 4, "mask1", "sideways")
 
 
 @pytest.mark.parametrize(("number", "gender", "age"), PEOPLE)
 def test_key_points_lie_on_the_face_in_their_order(number: int, gender: int, age: int) -> None:
-    person = draw_person(1, "tree", number, gender, age)
-    shot = draw_shot(1, "tree", person, number, "face")
+    person = make_person(1, "tree", number, gender, age)
+    shot = make_shot(1, "tree", person, number, "face")
     points = draw_bare(1, "tree", person, number, "face").key_points
     face = shot.pose.place(outline(person), flat=True).astype(np.float32)
     inner = [cv2.pointPolygonTest(face, (float(x), float(y)), False) > 0 for x, y in points]
@@ -50,7 +51,7 @@ def test_key_points_lie_on_the_face_in_their_order(number: int, gender: int, age
 
 
 def test_eyes_are_dark_where_the_key_points_say() -> None:
-    person = draw_person(1, "tree", 9, 1, 30)
+    person = make_person(1, "tree", 9, 1, 30)
     drawn = draw_bare(1, "tree", person, 9, "face")
     x, y = np.round(drawn.key_points[25:31].mean(0)).astype(int)
     around = drawn.pixels[y - 30 : y + 31, x - 30 : x + 31].mean(2)
@@ -58,19 +59,19 @@ def test_eyes_are_dark_where_the_key_points_say() -> None:
 
 
 def test_only_a_worn_mask_covers_the_nose_and_every_step_sits_lower() -> None:
-    random = np.random.default_rng(0)
-    tops = {placement: [draw_mask(random, placement).top for _ in range(50)] for placement in TOPS}
+    rng = np.random.default_rng(0)
+    tops = {placement: [make_mask(rng, placement).top for _ in range(50)] for placement in difficulty.TOPS}
     assert max(tops["wear"]) < 0.6 < 0.68 < min(tops["nose_out"])
     assert max(tops["nose_out"]) < 1.0 < min(tops["below_lip"])
     assert max(tops["below_lip"]) < min(tops["chin"])
-    upper, lower = edges(draw_mask(random, "wear"), 1.0)
+    upper, lower = edges(make_mask(rng, "wear"), 1.0)
     assert upper.shape == lower.shape
     assert (upper[:, 1] < lower[:, 1]).all()
 
 
 def test_landmarks_of_a_face_are_mirrored() -> None:
-    person = draw_person(1, "tree", 2, 0, 30)
-    points = landmarks(person, draw_shot(1, "tree", person, 2, "face"))
+    person = make_person(1, "tree", 2, 0, 30)
+    points = landmarks(person, make_shot(1, "tree", person, 2, "face"))
     assert np.allclose(points.eyes[0].mean(0) * [-1, 1], points.eyes[1].mean(0))
     assert np.allclose(points.brows[0][::-1] * [-1, 1], points.brows[1])
 
@@ -87,8 +88,8 @@ def test_painting_touches_only_the_shape() -> None:
 def test_shapes_outside_the_picture_are_no_error() -> None:
     canvas = Canvas(np.zeros((3, 60, 80), np.float32))
     outside = canvas.area([ellipse((-50, -50), 10, 8)])
-    assert outside is None
-    assert inside(outside, canvas.area([ellipse((5, 5), 3, 3)])) is None
+    assert not outside.alpha.size
+    assert not inside(outside, canvas.area([ellipse((5, 5), 3, 3)])).alpha.size
     canvas.fill(ellipse((-50, -50), 10, 8), np.array([200.0, 100, 50]))
     canvas.fill(ellipse((0, 0), 10, 8), np.array([200.0, 100, 50]), blur=3.0)
     assert canvas.planes[0, 0, 0] > 100

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from facemask.core.errors import UserError
+from facemask.params import check
 from facemask.tools.demo_data.trees import TREES, draw
 
 NUMBERS = {"persons": 20, "all_age_faces": 4, "medical_masks": 3, "seed": 3, "label_noise": 0.1}
@@ -69,9 +70,9 @@ def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ("key", "value"),
     [("persons", 19), ("persons", 10_001), ("all_age_faces", 13_323), ("label_noise", -0.1), ("workers", -1)],
 )
-def test_a_number_out_of_range_is_named(tmp_path: Path, key: str, value: float) -> None:
+def test_a_number_out_of_range_is_named(key: str, value: float) -> None:
     with pytest.raises(UserError, match=f"draw.{key} is {value}"):
-        draw(tmp_path, **({"workers": 1} | NUMBERS | {key: value}))
+        check({"draw": {"workers": 1} | NUMBERS | {key: value}})
 
 
 def test_the_competition_lists_every_photo_that_is_there(drawn: Path) -> None:

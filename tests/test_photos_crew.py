@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +13,6 @@ from facemask.ingest.decode_worker import Task, answer
 from facemask.ingest.store import PIXELS
 from facemask.ingest.tree import Entry
 from facemask.ingest.worker_pool import WorkerPool
-
-HANGING = """
-import time
-from facemask.ingest import decode_worker
-ordinary = decode_worker.answer
-decode_worker.answer = lambda task: time.sleep(60) if "endless" in task.entry.container else ordinary(task)
-"""
 
 
 @pytest.fixture
@@ -79,7 +75,14 @@ def test_processes_that_do_not_start_are_an_error(monkeypatch):
 
 def test_a_photo_that_hangs_is_broken_in_time(tasks, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SECONDS_A_PHOTO", 2)
-    monkeypatch.setattr(module, "CODE", f"{HANGING}\n{module.CODE}")
+    # A disk that never gives one file's bytes: whoever opens it to read waits for ever; to have it fetched ahead does not wait.
+    hang = (
+        "import os, time\nreal = os.open\ndef open(path, flags, *rest, **named):\n"
+        "    if str(path).endswith('endless') and flags & os.O_CLOEXEC: time.sleep(9999)\n"
+        "    return real(path, flags, *rest, **named)\nos.open = open\n"
+    )
+    write(tmp_path, {"sitecustomize.py": hang, "endless": b""})
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
     hanging = Task(Entry(str(tmp_path / "endless")), 24, 10**6, PIXELS)
     started = time.monotonic()
     with WorkerPool(1) as pool:
@@ -94,3 +97,9 @@ def test_processes_end_with_their_pool(tasks):
         next(answers)
         processes = [worker.process for worker in pool.workers]
     assert all(process.poll() is not None for process in processes)
+
+
+def test_a_decoding_process_does_not_load_what_it_does_not_need():
+    code = "import sys, facemask.ingest.decode_worker; print({'pandas', 'torch', 'pydantic'} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told == "set()\n"

@@ -16,7 +16,7 @@ from facemask.ingest.landmarks import check_landmarks, find_landmarks, read_poin
 from facemask.ingest.mask_overlay import MASK_OF_PLACEMENT, WITHOUT_JAW, Overlay, choose_overlays, draw_mask
 from facemask.ingest.store import Store
 from facemask.ingest.tree import Entry, open_tree
-from facemask.tools.demo_data import all_age_faces_tree as drawn
+from facemask.tools.demo_data import external_trees as drawn
 
 WORN = {"wear": 1.0, "incorrect": 0.0, "bare": 0.0}
 
@@ -25,11 +25,10 @@ WORN = {"wear": 1.0, "incorrect": 0.0, "bare": 0.0}
 def faces(tmp_path_factory):
     """Four drawn faces in All-Age-Faces' layout, with key points."""
     root = tmp_path_factory.mktemp("faces")
-    drawn.prepare(root)
     planned = drawn.plan_faces(4, 3)
     for face in planned:
-        face.write(root / drawn.ROOT)
-    drawn.finish(root, planned, 3)
+        face.write(root)
+    drawn.list_faces(root, planned, 3)
     return root / drawn.ROOT
 
 

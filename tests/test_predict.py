@@ -147,6 +147,19 @@ def test_outputs_are_refused_before_anything_is_done(tree, monkeypatch, options)
     assert list(tree.parent.iterdir()) == [tree]
 
 
+@pytest.mark.parametrize("options", ["--out labels.csv", "--out t.csv --quarantine labels.csv"])
+@pytest.mark.parametrize(
+    "text", ["file,person,mask,gender,age\na.jpg,p,wear,male,33\n", "file,reason,by\na.jpg,x,ann\n"]
+)
+def test_a_persons_own_list_is_not_taken_for_a_table_of_this_command(tree, monkeypatch, options, text):
+    monkeypatch.chdir(tree.parent)
+    write(tree.parent, {"labels.csv": text})
+    monkeypatch.setattr(sys, "argv", ["predict", "photos", *options.split(), "--bundle", "nowhere"])
+    with pytest.raises(UserError, match=r"labels\.csv is there and no table of this command"):
+        predict.main()
+    assert (tree.parent / "labels.csv").read_text() == text
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_is_ended_leaves_nothing_or_what_the_next_removes(answered, bundle, tree, tmp_path, how):
     place = tmp_path / "answers"

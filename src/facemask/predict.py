@@ -22,6 +22,7 @@ import pandas as pd
 from facemask.core import paths
 from facemask.core.errors import UserError, one_sentence
 from facemask.core.files import check_output, printable, write_csv
+from facemask.core.labels import ATTRIBUTES
 from facemask.ingest.ingest import Outputs, Settings, ingest
 from facemask.ingest.listing import Listing, as_table, row
 from facemask.ingest.store import JPEGS, Photos
@@ -32,6 +33,8 @@ from facemask.tools.serve.final_ensemble import FinalEnsemble
 SOURCE = "given"
 CHUNK = 1024  # photos that are stored at a time: at most about a gigabyte on disk
 QUARANTINE = ["file", "reason"]
+# How this command's own tables begin; a person's labels may begin with "file,", too.
+TABLE_START, QUARANTINE_START = ",".join(("file", "class", *ATTRIBUTES, "")).encode(), b"file,reason\n"
 INPUT, ZIP_START = "-", b"PK\3\4"
 WORKPLACE = ".facemask-predict-"
 
@@ -40,9 +43,9 @@ def main() -> None:
     arguments = parse()
     given: list[str] = list(dict.fromkeys(arguments.photos))
     read = [*(Path(one) for one in given if one != INPUT), arguments.bundle]
-    check_output(arguments.out, "--out", read, begins=b"file,")
+    check_output(arguments.out, "--out", read, begins=TABLE_START)
     quarantine = arguments.quarantine or arguments.out.with_suffix(".quarantine.csv")
-    check_output(quarantine, "--quarantine", read, [arguments.out], b"file,reason")
+    check_output(quarantine, "--quarantine", read, [arguments.out], QUARANTINE_START)
     for one in given:
         check_given(one)
     bundle = open_bundle(arguments.bundle)

@@ -17,10 +17,17 @@ def _note(event: str, arguments: tuple) -> None:
         _write("params", str(arguments[0]))
     elif event == "open" and isinstance(arguments[0], str | bytes):
         path, mode, flags = arguments
-        path = os.path.realpath(os.fsdecode(path))
-        if path.startswith(ROOT + os.sep):
-            writes = bool(flags & (os.O_WRONLY | os.O_RDWR)) or (mode is not None and not set(mode).isdisjoint("wax+"))
-            _write("write" if writes else "read", os.path.relpath(path, ROOT))
+        writes = bool(flags & (os.O_WRONLY | os.O_RDWR)) or (mode is not None and not set(mode).isdisjoint("wax+"))
+        _write_path("write" if writes else "read", path)
+    elif event == "os.link":
+        _write_path("read", arguments[0])
+        _write_path("write", arguments[1])
+
+
+def _write_path(kind: str, path: str | bytes) -> None:
+    path = os.path.realpath(os.fsdecode(path))
+    if path.startswith(ROOT + os.sep):
+        _write(kind, os.path.relpath(path, ROOT))
 
 
 def _write(kind: str, what: str) -> None:

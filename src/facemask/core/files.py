@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from facemask.core.errors import UserError
 
-if TYPE_CHECKING:  # the processes that decode photos need not load pandas
+if TYPE_CHECKING:  # decoding processes import this module, and pandas would cost each half a second
     import pandas as pd
 
 

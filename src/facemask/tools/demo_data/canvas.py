@@ -1,16 +1,20 @@
 """Anti-aliased, sub-pixel painting on a float picture, always on the smallest rectangle that a shape touches."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import cv2
 import numpy as np
 
 from facemask.core.labels import Array
 
+Colour = Array | Sequence[float]  # (3,) RGB
+Shapes = Array | Sequence[Array]  # one outline (n, 2) in pixels, or many
+Points = Array | Sequence[Array | tuple[float, ...]]  # (n, 2), mostly in face units
 SUBPIXEL = 16  # cv2 takes fixed-point coordinates: 4 fractional bits
+# Catmull-Rom weights (6, 4) of four points, at six steps from the second to the third.
+CUBIC = 0.5 * np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]])
+BASIS = (np.arange(6)[:, None] / 6) ** np.arange(4) @ CUBIC
 
 
 @dataclass
@@ -27,90 +31,77 @@ class Layer:
         return slice(None), slice(self.top, self.top + height), slice(self.left, self.left + width)
 
 
+Limit = Layer | None  # None: no limit
+NOTHING = Layer(0, 0, np.zeros((0, 0), np.float32))
+
+
 class Canvas:
     """A picture as three float32 planes of 0..255, (3, height, width): numpy blends plane by plane faster."""
 
     def __init__(self, planes: Array) -> None:
         self.planes = planes
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
-        return self.planes.shape[1], self.planes.shape[2]
-
-    def area(self, shapes: Sequence[Array], blur: float = 0.0, values: Sequence[float] | None = None) -> Layer | None:
-        """Coverage of closed polygons (n, 2) in pixels; `values` 0..1 weigh them. None when all lie outside."""
-        box = self._box(shapes, blur)
-        if box is None:
-            return None
-        left, top, right, bottom = box
+    def area(self, shapes: Shapes, blur: float = 0, within: Limit = None) -> Layer:
+        """Coverage of closed polygons (n, 2) in pixels, cut down to `within`; empty where nothing shows."""
+        every = [shapes] if isinstance(shapes, np.ndarray) else shapes
+        left, top, right, bottom = self._box(every, blur)
+        if left >= right or top >= bottom:
+            return NOTHING
         drawn = np.zeros((bottom - top, right - left), np.uint8)
-        for number, shape in enumerate(shapes):
-            value = 255 if values is None else round(255 * values[number])
-            cv2.fillPoly(drawn, [_fixed_point(shape, left, top)], (value,), cv2.LINE_AA, 4)
-        return Layer(top, left, _blurred(drawn, blur) * np.float32(1 / 255))
+        for shape in every:
+            cv2.fillPoly(drawn, [fixed_point(shape, left, top)], (255,), cv2.LINE_AA, 4)
+        layer = Layer(top, left, _blurred(drawn, blur) * np.float32(1 / 255))
+        return layer if within is None else inside(layer, within)
 
-    def _box(self, shapes: Sequence[Array], blur: float) -> tuple[int, int, int, int] | None:
-        every = shapes[0] if len(shapes) == 1 else np.concatenate(shapes)
-        low, high = every.min(0), every.max(0)
-        margin = 2 + int(3 * blur)
-        height, width = self.size
-        left, top = max(0, int(low[0]) - margin), max(0, int(low[1]) - margin)
-        right, bottom = min(width, int(high[0]) + margin + 1), min(height, int(high[1]) + margin + 1)
-        return (left, top, right, bottom) if left < right and top < bottom else None
+    def _box(self, shapes: Sequence[Array], blur: float) -> tuple[int, int, int, int]:
+        if not len(shapes):
+            return 0, 0, 0, 0
+        points, margin, (height, width) = np.concatenate(shapes), 2 + int(3 * blur), self.planes.shape[1:]
+        (left, top), (right, bottom) = points.min(0).astype(int) - margin, points.max(0).astype(int) + margin + 1
+        return max(0, left), max(0, top), min(width, right), min(height, bottom)
 
-    def paint(self, layer: Layer | None, colour: Array, opacity: float = 1.0) -> None:
+    def paint(self, layer: Layer, colour: Array, opacity: float = 1.0) -> None:
         """Blend towards a colour (3,) or a picture (3, h, w) of the layer's size."""
-        if layer is None:
-            return
         under = self.planes[layer.window]
         over = colour.reshape(3, 1, 1) if colour.ndim == 1 else colour
         under += (over.astype(np.float32) - under) * (layer.alpha * np.float32(opacity))
 
-    def tint(self, layer: Layer | None, factors: Array | float) -> None:
-        """Multiply by a factor (or one a channel) where the layer covers: shadows and highlights."""
-        if layer is None:
-            return
+    def fill(self, shapes: Shapes, colour: Colour, opacity: float = 1, blur: float = 0, within: Limit = None) -> None:
+        self.paint(self.area(shapes, blur, within), np.asarray(colour), opacity)
+
+    def tint(self, shapes: Shapes, factors: Colour | float, blur: float = 0, within: Limit = None) -> None:
+        """Multiply by a factor (or one a channel) where the shapes cover: shadows and highlights."""
+        layer = self.area(shapes, blur, within)
         change = np.broadcast_to(np.asarray(factors, np.float32), 3).reshape(3, 1, 1) - np.float32(1)
         self.planes[layer.window] *= 1 + change * layer.alpha
 
-    def fill(self, shape: Array, colour: Array, opacity: float = 1.0, blur: float = 0.0) -> None:
-        self.paint(self.area([shape], blur), colour, opacity)
 
-    def shadow(self, shape: Array, factors: Array | float, blur: float = 0.0) -> None:
-        self.tint(self.area([shape], blur), factors)
-
-
-def inside(layer: Layer | None, limit: Layer | None) -> Layer | None:
+def inside(layer: Layer, limit: Layer) -> Layer:
     """`layer` cut down to where `limit` covers."""
-    if layer is None or limit is None:
-        return None
     top, left = max(layer.top, limit.top), max(layer.left, limit.left)
     bottom = min(layer.top + layer.alpha.shape[0], limit.top + limit.alpha.shape[0])
     right = min(layer.left + layer.alpha.shape[1], limit.left + limit.alpha.shape[1])
     if top >= bottom or left >= right:
-        return None
-    return Layer(top, left, _part(layer, top, bottom, left, right) * _part(limit, top, bottom, left, right))
+        return NOTHING
+    one, other = (
+        each.alpha[top - each.top : bottom - each.top, left - each.left : right - each.left] for each in (layer, limit)
+    )
+    return Layer(top, left, one * other)
 
 
 def _blurred(drawn: Array, blur: float) -> Array:
     """float32 of a uint8 coverage, blurred by `blur` pixels: a Gaussian or, if wide, its fast likeness."""
-    if blur <= 0:
-        return drawn.astype(np.float32)
-    if blur < 2:
+    smooth: Array = drawn.astype(np.float32)
+    if 0 < blur < 2:
         size = 2 * int(2.5 * blur + 0.5) + 1
-        smooth: Array = cv2.GaussianBlur(drawn.astype(np.float32), (size, size), blur)
-        return smooth
-    size = 2 * round(2.45 * blur - 1) + 1
-    wide: Array = cv2.stackBlur(drawn, (size, size)).astype(np.float32)
-    return wide
+        smooth = cv2.GaussianBlur(smooth, (size, size), blur)
+    elif blur >= 2:
+        size = 2 * round(2.45 * blur - 1) + 1
+        smooth = cv2.stackBlur(drawn, (size, size)).astype(np.float32)
+    return smooth
 
 
-def _part(layer: Layer, top: int, bottom: int, left: int, right: int) -> Array:
-    return layer.alpha[top - layer.top : bottom - layer.top, left - layer.left : right - layer.left]
-
-
-def _fixed_point(shape: Array, left: int, top: int) -> Array:
+def fixed_point(shape: Array, left: int, top: int) -> Array:
     moved = (shape - np.array([left, top], np.float64)) * SUBPIXEL
     return np.clip(np.round(moved), -1_000_000, 1_000_000).astype(np.int32)
 
@@ -120,57 +111,43 @@ def xy(x: float, y: float) -> Array:
     return np.array([x, y])
 
 
-def _spline_basis(steps: int) -> Array:
-    """Catmull-Rom weights (steps, 4) between the second and third of four points."""
-    t = np.arange(steps)[:, None] / steps
-    powers = np.hstack([np.ones_like(t), t, t**2, t**3])
-    return powers @ (0.5 * np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]], np.float64))
+def mirrored(points: Points) -> Array:
+    """The points (n, 2) on the other side of x = 0, in the opposite order."""
+    return (np.asarray(points) * (-1.0, 1.0))[::-1]
 
 
-_BASIS = _spline_basis(6)
+def both(points: Points) -> list[Array]:
+    """The points (n, 2) mirrored to the left side of x = 0, and as they are."""
+    return [np.asarray(points) * (side, 1.0) for side in (-1.0, 1.0)]
 
 
-def curve(points: Array | Sequence[Sequence[float]], closed: bool = False) -> Array:
+def curve(points: Points, closed: bool = False) -> Array:
     """A smooth curve (6 n or 6 (n-1) + 1, 2 or 3) through the points (n, 2 or 3)."""
     knots = np.asarray(points, np.float64)
-    if closed:
-        padded = np.concatenate([knots[-1:], knots, knots[:2]])
-    else:
-        padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
+    before, after = (knots[-1:], knots[:2]) if closed else (2 * knots[:1] - knots[1:2], 2 * knots[-1:] - knots[-2:-1])
+    padded = np.concatenate([before, knots, after])
     quads = np.stack([padded[:-3], padded[1:-2], padded[2:-1], padded[3:]], axis=1)
-    smooth = np.einsum("sk,nkd->nsd", _BASIS, quads).reshape(-1, knots.shape[1])
+    smooth = np.einsum("sk,nkd->nsd", BASIS, quads).reshape(-1, knots.shape[1])
     return smooth if closed else np.concatenate([smooth, knots[-1:]])
 
 
 def ribbon(line: Array, widths: Array | float) -> Array:
     """The outline (2 n, 2) of a stroke along (n, 2) pixels, `widths` pixels wide at each point."""
     steps = line[1:] - line[:-1]
-    along = np.empty_like(line)
-    along[1:-1] = steps[1:] + steps[:-1]
-    along[0], along[-1] = steps[0], steps[-1]
-    half = widths / (2 * np.maximum(np.sqrt(along[:, 0] ** 2 + along[:, 1] ** 2), 1e-6))
-    outline = np.empty((2 * len(line), 2))
-    outline[: len(line), 0] = line[:, 0] - along[:, 1] * half
-    outline[: len(line), 1] = line[:, 1] + along[:, 0] * half
-    outline[len(line) :] = (2 * line - outline[: len(line)])[::-1]
-    return outline
+    along = np.concatenate([steps[:1], steps[1:] + steps[:-1], steps[-1:]])
+    half = widths / (2 * np.maximum(np.sqrt((along**2).sum(1)), 1e-6))
+    left = line + along[:, ::-1] * (-1, 1) * half[:, None]
+    return np.concatenate([left, (2 * line - left)[::-1]])
 
 
 def tapered(count: int, width: float, ends: float = 0.15) -> Array:
     """Widths (count,) of a stroke that is thick in the middle and thin at both ends."""
-    rise = np.sin(np.linspace(0, np.pi, count))
-    return width * (ends + (1 - ends) * rise)
+    return width * (ends + (1 - ends) * np.sin(np.linspace(0, np.pi, count)))
 
 
 def ellipse(centre: Array | tuple[float, float], rx: float, ry: float, turn: float = 0.0, count: int = 24) -> Array:
     """Outline (count, 2) of an ellipse turned by `turn` radians."""
-    flat = _unit_circle(count) * (rx, ry)
-    cos, sin = math.cos(turn), math.sin(turn)
+    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    flat, (cos, sin) = np.stack([rx * np.cos(angle), ry * np.sin(angle)], axis=1), (np.cos(turn), np.sin(turn))
     turned: Array = flat @ np.array([[cos, sin], [-sin, cos]]) + np.asarray(centre)
     return turned
-
-
-@cache
-def _unit_circle(count: int) -> Array:
-    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
-    return np.stack([np.cos(angle), np.sin(angle)], axis=1)

@@ -8,14 +8,16 @@ AGE_CUE_NOISE = 5.0  # years: the same for each cue on its own (grey hair, foreh
 DYED_SHARE = {0: 0.10, 1: 0.25}  # share of men and women who hide their grey hair
 
 GENDER_CUE_NOISE = 0.75  # each gender cue is -1 (male) or +1 (female) plus noise of this standard deviation
-OTHER_HAIR_SHARE = 0.06  # share of persons with a hair style drawn from the other gender's
-OTHER_CLOTHES_SHARE = 0.2  # share of persons in clothes drawn from the other gender's
+OTHER_HAIR_SHARE = 0.06  # share of persons with a hair style of the other gender's
+OTHER_CLOTHES_SHARE = 0.2  # share of persons in clothes of the other gender's
 MAKE_UP_SHARE = 0.65  # share of grown-up women who wear some
 
-WORN_TOP = (0.14, 0.52)  # upper edge of a mask worn well: between the eyes (0.0) and the nose tip (0.62)
-NOSE_OUT_TOP = (0.69, 0.86)  # just below the nostrils: a small step from worn
-BELOW_LIP_TOP = (1.12, 1.22)
-CHIN_TOP = (1.30, 1.42)
+TOPS = {  # where a mask's upper edge lies, in face units: between the eyes (0.0) and the nose tip (0.62) if worn well
+    "wear": (0.14, 0.52),
+    "nose_out": (0.69, 0.86),  # just below the nostrils: a small step from worn
+    "below_lip": (1.12, 1.22),
+    "chin": (1.30, 1.42),
+}
 INCORRECT_SHARES = {"nose_out": 0.5, "below_lip": 0.2, "chin": 0.3}
 
 LOOKALIKE_BARE_SHARE = 0.25  # bare faces with a scarf, a hand, a cup or a high collar over the mouth

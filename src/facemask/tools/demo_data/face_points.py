@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from facemask.core.labels import Array
-from facemask.tools.demo_data.canvas import curve
+from facemask.tools.demo_data.canvas import curve, mirrored
 from facemask.tools.demo_data.people import Person
 from facemask.tools.demo_data.shot import Shot
 
-MIRROR = np.array([-1.0, 1.0])
 NOSE_TIP, MOUTH, CHIN = 0.62, 0.99, 1.45
 
 
@@ -30,15 +29,14 @@ class Landmarks:
 def landmarks(person: Person, shot: Shot) -> Landmarks:
     length = person.geometry.length
     nose_y = (NOSE_TIP + person.geometry.nose_length) * length
-    mouth_y = (MOUTH + 0.6 * person.geometry.nose_length) * length
     right_eye, right_brow = _eye(person, shot), _brow(person, shot)
-    lips, mouth = _mouth(person, shot, mouth_y)
+    lips, mouth = _mouth(person, shot, (MOUTH + 0.6 * person.geometry.nose_length) * length)
     return Landmarks(
         outline=outline(person),
-        brows=((right_brow * MIRROR)[::-1], right_brow),
+        brows=(mirrored(right_brow), right_brow),
         nose_bridge=np.stack([np.zeros(4), np.linspace(0.05, nose_y, 4)], axis=1),
         nose_base=_nose_base(person, nose_y),
-        eyes=((right_eye * MIRROR)[[3, 2, 1, 0, 5, 4]], right_eye),
+        eyes=(mirrored(right_eye)[[2, 3, 4, 5, 0, 1]], right_eye),
         lips=lips,
         mouth=mouth,
         length=length,
@@ -49,17 +47,13 @@ def key_points(points: Landmarks, shot: Shot) -> Array:
     """The 49 points (49, 2) in pixels, in the order of dlib's 17..67 without the mouth's inner corners."""
     place = shot.pose.place
     nose = place(points.nose_bridge, np.linspace(0.08, 0.3, 4)), place(points.nose_base, 0.18)
-    return np.concatenate(
-        [*map(place, points.brows), *nose, *map(place, points.eyes), place(points.lips), place(points.mouth)]
-    )
+    return np.concatenate([*map(place, points.brows), *nose, *map(place, (*points.eyes, points.lips, points.mouth))])
 
 
 def outline(person: Person) -> Array:
     """The closed outline (n, 2) of the face from the crown around the chin."""
-    cues, geometry = person.age_cues, person.geometry
-    jaw, child, sagging = person.gender_cues.jaw, cues.child, cues.sagging
-    wide = geometry.width
-    low = geometry.length
+    jaw, child, sagging = person.gender_cues.jaw, person.age_cues.child, person.age_cues.sagging
+    wide, low = person.geometry.width, person.geometry.length
     right = [
         (0.47 * wide, -1.30),
         (0.76 * wide, -1.0),
@@ -71,9 +65,8 @@ def outline(person: Person) -> Array:
         ((0.46 - 0.045 * jaw + 0.07 * child + 0.08 * sagging) * wide, (1.345 + 0.02 * sagging) * low),
         ((0.22 - 0.03 * jaw + 0.04 * child) * wide, (CHIN - 0.02) * low),
     ]
-    half = np.array(right)
-    whole = np.concatenate([[(0.0, -1.42)], half, [(0.0, (CHIN + 0.01 * abs(jaw)) * low)], (half * MIRROR)[::-1]])
-    return curve(whole, closed=True)
+    chin = (0.0, (CHIN + 0.01 * abs(jaw)) * low)
+    return curve([(0.0, -1.42), *right, chin, *mirrored(right)], closed=True)
 
 
 def _eye(person: Person, shot: Shot) -> Array:
@@ -84,17 +77,9 @@ def _eye(person: Person, shot: Shot) -> Array:
     above = 0.098 * geometry.eye_size * (1 - 0.38 * droop) * shot.eyes_open * squint
     below = 0.058 * geometry.eye_size * squint
     rise = -(geometry.eye_tilt - 0.11 * droop) * half * 1.6
-    centre = geometry.eye_gap
-    return np.array(
-        [
-            (centre - half, 0.012),
-            (centre - 0.4 * half, -above),
-            (centre + 0.4 * half, -above * (1 - 0.1 * droop) + 0.5 * rise),
-            (centre + half, rise + 0.012 * droop),
-            (centre + 0.42 * half, below + 0.4 * rise),
-            (centre - 0.4 * half, below),
-        ]
-    )
+    x = geometry.eye_gap + np.array([-1, -0.4, 0.4, 1, 0.42, -0.4]) * half
+    outer, corner = -above * (1 - 0.1 * droop) + 0.5 * rise, rise + 0.012 * droop
+    return np.stack([x, [0.012, -above, outer, corner, below + 0.4 * rise, below]], axis=1)
 
 
 def _brow(person: Person, shot: Shot) -> Array:
@@ -102,8 +87,7 @@ def _brow(person: Person, shot: Shot) -> Array:
     geometry, cues = person.geometry, person.age_cues
     y = -0.335 + geometry.brow_height - shot.brows_up + 0.03 * cues.lids - 0.02 * person.gender_cues.brows
     arch = 0.040 + geometry.brow_arch
-    gap = geometry.eye_gap
-    x = gap + np.array([-0.24, -0.12, 0.03, 0.17, 0.29])
+    x = geometry.eye_gap + np.array([-0.24, -0.12, 0.03, 0.17, 0.29])
     rise = np.array([0.012, -0.5 * arch, -arch, -0.9 * arch, 0.03 + 0.05 * cues.lids])
     return np.stack([x, y + rise], axis=1)
 
@@ -111,8 +95,7 @@ def _brow(person: Person, shot: Shot) -> Array:
 def _nose_base(person: Person, nose_y: float) -> Array:
     half = person.geometry.nose_width * (1 + 0.06 * person.age_cues.sagging)
     x = np.array([-1.0, -0.5, 0.0, 0.5, 1.0]) * half
-    y = nose_y + np.array([0.03, 0.085, 0.105, 0.085, 0.03])
-    return np.stack([x, y], axis=1)
+    return np.stack([x, nose_y + np.array([0.03, 0.085, 0.105, 0.085, 0.03])], axis=1)
 
 
 def _mouth(person: Person, shot: Shot, y: float) -> tuple[Array, Array]:
@@ -124,11 +107,11 @@ def _mouth(person: Person, shot: Shot, y: float) -> tuple[Array, Array]:
     gape = 0.09 * shot.mouth_open
     across = np.array([-0.66, -0.24, 0.0, 0.24, 0.66])
     above = y - np.array([0.6, 1.05, 0.85, 1.05, 0.6]) * up
-    below = y + gape + np.array([0.6, 0.97, 1.03, 0.97, 0.6])[::-1] * down
+    below = y + gape + np.array([0.6, 0.97, 1.03, 0.97, 0.6]) * down
     upper = np.stack([across * half, above + np.array([0.55, 0.05, 0, 0.05, 0.55]) * (corner - y)], axis=1)
     lower = np.stack([-across * half, below + np.array([0.5, 0.1, 0, 0.1, 0.5]) * (corner - y)], axis=1)
-    lips = np.concatenate([[(-half, corner)], upper, [(half, corner)], lower])
     inner_x = np.array([-0.45, 0.0, 0.45]) * half
-    inner_above = np.stack([inner_x, np.full(3, y) + np.array([0.25, 0.02, 0.25]) * (corner - y)], axis=1)
+    inner_above = np.stack([inner_x, y + np.array([0.25, 0.02, 0.25]) * (corner - y)], axis=1)
     inner_below = np.stack([-inner_x, y + gape * np.array([0.8, 1.0, 0.8]) + 0.012], axis=1)
+    lips = np.concatenate([[(-half, corner)], upper, [(half, corner)], lower])
     return lips, np.concatenate([inner_above, inner_below])

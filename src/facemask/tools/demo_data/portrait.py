@@ -1,36 +1,26 @@
-"""One photo: the layers from the back to the front, then the camera."""
+"""One photo: the layers from the back to the front, then the camera; and all photos of one person as files."""
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from facemask.core.labels import MASK, Array
 from facemask.core.rng import generator
-from facemask.tools.demo_data import difficulty
-from facemask.tools.demo_data.ageing import paint_age
+from facemask.tools.demo_data import difficulty, face
 from facemask.tools.demo_data.body import paint_body
-from facemask.tools.demo_data.canvas import Canvas, ellipse, ribbon
-from facemask.tools.demo_data.face import (
-    paint_beard,
-    paint_brows,
-    paint_ears,
-    paint_eyes,
-    paint_mouth,
-    paint_neck,
-    paint_nose,
-    paint_skin,
-)
-from facemask.tools.demo_data.face_masks import Mask, draw_mask, paint_mask
-from facemask.tools.demo_data.face_points import Landmarks, key_points, landmarks
+from facemask.tools.demo_data.canvas import Canvas, ribbon
+from facemask.tools.demo_data.face_masks import Mask, make_mask, paint_mask
+from facemask.tools.demo_data.face_points import key_points, landmarks
 from facemask.tools.demo_data.hair import paint_back_hair, paint_front_hair
-from facemask.tools.demo_data.lookalikes import Lookalike, draw_lookalike, paint_lookalike
-from facemask.tools.demo_data.people import Person, choose
+from facemask.tools.demo_data.lookalikes import Lookalike, make_lookalike, paint_lookalike
+from facemask.tools.demo_data.people import Person, choose, make_person
 from facemask.tools.demo_data.scene import backdrop
-from facemask.tools.demo_data.shot import HEIGHT, WIDTH, Camera, Shot, draw_shot
+from facemask.tools.demo_data.shot import HEIGHT, WIDTH, Camera, Shot, make_shot
 
-PLATE = 1024  # pixels: the sensor noise is cut from a plate of this size, drawn once a process
+PLATE = 1024  # pixels: the sensor noise is cut from a plate of this size, made once a process
 
 
 @dataclass(frozen=True)
@@ -40,45 +30,89 @@ class Portrait:
     quality: int  # of the JPEG that this camera writes
 
 
+@dataclass(frozen=True)
+class Photo:
+    path: str  # inside the tree, posix
+    name: str  # what seeds the photo
+    mask: str  # a word of labels.MASK
+    placement: str = ""  # of an incorrect mask; "" lets the photo choose
+    alpha: bool = False  # a fourth channel, PNG only
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """All photos of one person; `scale` enlarges them beyond 384 x 512."""
+
+    tree: str
+    seed: int
+    number: int
+    gender: int
+    age: int
+    photos: tuple[Photo, ...]
+    scale: float = 1.0
+
+    def write(self, root: Path) -> int:
+        """Write the photos below the tree's root; returns how many."""
+        person = make_person(self.seed, self.tree, self.number, self.gender, self.age)
+        for photo in self.photos:
+            drawn = draw_portrait(self.seed, self.tree, person, self.number, photo.name, photo.mask, photo.placement)
+            write_image(resized(drawn.pixels, self.scale), root / photo.path, drawn.quality, photo.alpha)
+        return len(self.photos)
+
+
 def draw_portrait(
     seed: int, tree: str, person: Person, number: int, photo: str, mask: str, placement: str = ""
 ) -> Portrait:
     """One photo of person `number` of a tree; `mask` is one of labels.MASK, `placement` how an incorrect one sits."""
     if mask not in MASK:
         raise ValueError(f"mask must be one of {MASK}, not {mask!r}")
-    shot = draw_shot(seed, tree, person, number, photo)
-    random = generator(seed, "draw", tree, "covering", number, photo)
+    rng = generator(seed, "draw", tree, "covering", number, photo)
     if not placement:
-        placement = choose(random, difficulty.INCORRECT_SHARES)
-    worn = None if mask == "not_wear" else draw_mask(random, "wear" if mask == "wear" else placement)
+        placement = choose(rng, difficulty.INCORRECT_SHARES)
+    worn = None if mask == "not_wear" else make_mask(rng, "wear" if mask == "wear" else placement)
     share = difficulty.LOOKALIKE_BARE_SHARE if worn is None else difficulty.LOOKALIKE_MASKED_SHARE
-    thing = draw_lookalike(random, worn is not None) if random.random() < share else None
-    points = landmarks(person, shot)
-    planes = _paint(person, shot, points, worn, thing)
-    return Portrait(_photographed(planes, shot.camera), key_points(points, shot), shot.camera.quality)
+    thing = make_lookalike(rng, worn is not None) if rng.random() < share else None
+    return _draw(person, make_shot(seed, tree, person, number, photo), worn, thing)
 
 
 def draw_bare(seed: int, tree: str, person: Person, number: int, photo: str) -> Portrait:
     """A face with nothing before it, for sources that have no masks."""
-    shot = draw_shot(seed, tree, person, number, photo)
-    points = landmarks(person, shot)
-    planes = _paint(person, shot, points, None, None)
-    return Portrait(_photographed(planes, shot.camera), key_points(points, shot), shot.camera.quality)
+    return _draw(person, make_shot(seed, tree, person, number, photo), None, None)
 
 
-def _paint(person: Person, shot: Shot, points: Landmarks, worn: Mask | None, thing: Lookalike | None) -> Array:
-    canvas = Canvas(backdrop(person.scene, shot))
+def resized(pixels: Array, scale: float) -> Array:
+    if scale == 1.0:
+        return pixels
+    size = round(pixels.shape[1] * scale), round(pixels.shape[0] * scale)
+    changed: Array = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return changed
+
+
+def write_image(pixels: Array, path: Path, quality: int, alpha: bool = False) -> None:
+    """Encode (h, w, 3) uint8 RGB by the path's suffix: .png (with an opaque alpha channel if asked), .jpg or .jpeg."""
+    code, options = cv2.COLOR_RGB2BGR, [cv2.IMWRITE_JPEG_QUALITY, quality]
+    if path.suffix == ".png":
+        code, options = cv2.COLOR_RGB2BGRA if alpha else code, [cv2.IMWRITE_PNG_COMPRESSION, 2]
+    done, encoded = cv2.imencode(path.suffix, cv2.cvtColor(pixels, code), options)
+    if not done:
+        raise RuntimeError(f"{path}: the encoder refused the picture")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encoded.tobytes())
+
+
+def _draw(person: Person, shot: Shot, worn: Mask | None, thing: Lookalike | None) -> Portrait:
+    canvas, points = Canvas(backdrop(person.scene, shot)), landmarks(person, shot)
     paint_back_hair(canvas, person, shot)
-    paint_neck(canvas, person, shot, points)
+    face.paint_neck(canvas, person, shot, points)
     paint_body(canvas, person, shot)
-    paint_ears(canvas, person, shot)
-    face = paint_skin(canvas, person, shot, points)
-    paint_nose(canvas, person, shot, points)
-    paint_mouth(canvas, person, shot, points)
-    paint_beard(canvas, person, shot, points, face)
-    paint_age(canvas, person, shot, points, face)
-    paint_eyes(canvas, person, shot, points)
-    paint_brows(canvas, person, shot, points)
+    face.paint_ears(canvas, person, shot)
+    skin = face.paint_skin(canvas, person, shot, points)
+    face.paint_nose(canvas, person, shot, points)
+    face.paint_mouth(canvas, person, shot, points)
+    face.paint_beard(canvas, person, shot, points, skin)
+    face.paint_age(canvas, person, shot, points, skin)
+    face.paint_eyes(canvas, person, shot, points)
+    face.paint_brows(canvas, person, shot, points)
     if worn is not None:
         paint_mask(canvas, worn, shot, points)
     if person.glasses:
@@ -86,38 +120,33 @@ def _paint(person: Person, shot: Shot, points: Landmarks, worn: Mask | None, thi
     paint_front_hair(canvas, person, shot)
     if thing is not None:
         paint_lookalike(canvas, thing, person, shot, points)
-    return canvas.planes
+    return Portrait(_photographed(canvas.planes, shot.camera), key_points(points, shot), shot.camera.quality)
 
 
 def _paint_glasses(canvas: Canvas, person: Person, shot: Shot) -> None:
-    scale, gap = shot.pose.scale, person.geometry.eye_gap
-    thickness = {"thin": 0.018, "thick": 0.05, "half": 0.03}[person.glasses] * scale
-    colour = np.array([40.0, 34, 32]) if person.glasses != "thin" else np.array([120.0, 110, 100])
-    strokes = [ribbon(shot.pose.place([(-0.12, -0.03), (0, -0.06), (0.12, -0.03)], 0.16), thickness)]
+    pose, gap, kind = shot.pose, person.geometry.eye_gap, person.glasses
+    thickness = {"thin": 0.018, "thick": 0.05, "half": 0.03}[kind]
+    strokes = [pose.stroke([(-0.12, -0.03), (0, -0.06), (0.12, -0.03)], thickness, 0.16)]
+    turn = np.linspace(np.pi, 2 * np.pi, 15) if kind == "half" else np.linspace(0, 2 * np.pi, 27)
+    corner = 1 + 0.12 * np.abs(np.sin(2 * turn))
+    wide, high = 0.31 * np.cos(pose.yaw), 0.235
     for side in (-1, 1):
-        x, y = shot.pose.place([(side * gap, 0.03)], 0.1)[0]
-        turn = np.linspace(np.pi, 2 * np.pi, 15) if person.glasses == "half" else np.linspace(0, 2 * np.pi, 27)
-        wide, high = 0.31 * np.cos(shot.pose.yaw) * scale, 0.235 * scale
-        corner = 1 + 0.12 * np.abs(np.sin(2 * turn))
-        rim = np.stack([x + wide * corner * np.cos(turn), y + high * corner * np.sin(turn)], axis=1)
-        strokes.append(ribbon(rim, thickness))
-        strokes.append(
-            ribbon(shot.pose.place([(side * (gap + 0.3), -0.02), (side * 1.0, -0.02)], [0.08, 0.0]), thickness)
-        )
-        canvas.shadow(ellipse((x, y), wide, high), np.array([1.03, 1.04, 1.06]))
-    canvas.paint(canvas.area(strokes, 0.5), colour, 0.9)
+        x, y = pose.place([(side * gap, 0.03)], 0.1)[0]
+        rim = np.stack([wide * corner * np.cos(turn), high * corner * np.sin(turn)], axis=1) * pose.scale + (x, y)
+        strokes.append(ribbon(rim, thickness * pose.scale))
+        strokes.append(pose.stroke([(side * (gap + 0.3), -0.02), (side * 1.0, -0.02)], thickness, [0.08, 0.0]))
+        canvas.tint(pose.ellipse((x, y), (wide, high)), (1.03, 1.04, 1.06))
+    canvas.fill(strokes, (120, 110, 100) if kind == "thin" else (40, 34, 32), 0.9, 0.5)
 
 
 def _photographed(planes: Array, camera: Camera) -> Array:
     """Blur, noise and tone of one camera: planes float32 to (height, width, 3) uint8 RGB."""
     picture = cv2.merge([cv2.convertScaleAbs(np.maximum(plane, 0)) for plane in planes])
-    picture = cv2.GaussianBlur(picture, (5, 5), camera.blur)
-    random = np.random.Generator(np.random.PCG64(camera.texture))
-    top, left = random.integers(0, PLATE - HEIGHT), random.integers(0, PLATE - WIDTH)
-    toned = cv2.LUT(picture, _tone_table(camera))
-    noise = cv2.multiply(
-        _noise_plate()[top : top + HEIGHT, left : left + WIDTH], (camera.noise / 16,) * 4, dtype=cv2.CV_16S
-    )
+    toned = cv2.LUT(cv2.GaussianBlur(picture, (5, 5), camera.blur), _tone_table(camera))
+    rng = np.random.Generator(np.random.PCG64(camera.texture))
+    top, left = rng.integers(0, PLATE - HEIGHT), rng.integers(0, PLATE - WIDTH)
+    plate = _noise_plate()[top : top + HEIGHT, left : left + WIDTH]
+    noise = cv2.multiply(plate, (camera.noise / 16,) * 4, dtype=cv2.CV_16S)
     noisy: Array = cv2.add(toned, noise, dtype=cv2.CV_8U)
     return noisy
 

@@ -101,9 +101,8 @@ def _below(folder: str, text: str) -> str:
 def _files_by_folder(tree: Tree) -> dict[str, list[str]]:
     folders: dict[str, list[str]] = {}
     for path in tree.entries:
-        parts = path.split("/")
-        if path.startswith(TRAIN_PHOTOS) and len(parts) == 4:
-            folders.setdefault(parts[2], []).append(path)
+        if path.startswith(TRAIN_PHOTOS) and path.count("/") == 3:
+            folders.setdefault(path.split("/")[2], []).append(path)
     return folders
 
 

@@ -35,11 +35,9 @@ def list_photos(tree: Tree) -> Listing:
     if not rows:
         raise UserError(f"{tree.where} has no photo; set data.folders to a folder or zip of faces, or to null")
     listing.bare = _bare(rows)
-    if listing.bare:
-        listing.notes.append(
-            f"every known mask is not_wear: masks are drawn on these {len(listing.bare)} faces by draw"
-        )
-    unlisted = sum(1 for one in rows if one["mask"] is None and one["gender"] is None and one["age"] is None)
+    if count := len(listing.bare):
+        listing.notes.append(f"every known mask is not_wear: masks are drawn on these {count} faces by draw")
+    unlisted = sum(all(one[name] is None for name in READERS) for one in rows)
     if unlisted:
         listing.notes.append(f"of {unlisted} photos neither mask nor gender nor age is known")
     return listing.complete(tree, rows, lambda path: LISTS if path in lists else _other(path))

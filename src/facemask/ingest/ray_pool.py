@@ -1,6 +1,6 @@
 """The tasks of an ingest on the machines of a Ray cluster: answers in the order of the tasks, and of the same bytes.
 
-A shard of tasks is one Ray task; a Ray process hands it to a decoding process of its own (ingest/worker_pool.py), so that a
+A shard of tasks is one Ray task; a Ray process gives it to a decoding process of its own (ingest/worker_pool.py), so that a
 photo which kills or hangs a decoder costs what it costs on one machine. Ray runs a shard again if a machine is lost.
 RAY_ADDRESS names a running cluster (host:port, or auto); without it Ray is started on this machine alone.
 """
@@ -109,9 +109,8 @@ def _fetched(shard: Any) -> list[Answer]:
     import ray
 
     try:
-        found: list[Answer] = ray.get(shard)
+        return list(ray.get(shard))
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, UserError):
             raise UserError(str(error.cause)) from error
         raise
-    return found

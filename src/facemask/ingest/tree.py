@@ -276,13 +276,9 @@ def _member_name(member: zipfile.ZipInfo) -> str:
     """Names without the UTF-8 flag are in the writer's own code page: on a Korean Windows that is cp949."""
     name = member.orig_filename
     if not member.flag_bits & UTF8_NAME and not name.isascii():
-        raw = _raw_name(member)
-        for encoding in ("utf-8", "cp949"):
-            try:
-                name = raw.decode(encoding)
-                break
-            except UnicodeDecodeError:
-                continue
+        for encoding in ("cp949", "utf-8"):  # UTF-8 wins where both fit
+            with suppress(UnicodeDecodeError):
+                name = _raw_name(member).decode(encoding)
     return name.replace("\\", "/") if "/" not in name else name
 
 

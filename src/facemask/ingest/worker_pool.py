@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from socket import socketpair
+from typing import TypeAlias
 
 from facemask.ingest.decode_worker import Answer, Task
 
@@ -22,6 +23,8 @@ TASKS_A_WORKER = 4  # under way in each: one at work, the others so that it neve
 WINDOW_A_WORKER = 64  # finished or under way and not yet passed on: what a slow photo may hold up
 SECONDS_A_PHOTO = 120
 SECONDS_TO_END = 5
+
+Numbered: TypeAlias = tuple[int, Task]
 
 
 class Worker:
@@ -33,7 +36,7 @@ class Worker:
             command = [sys.executable, "-c", CODE, str(theirs.fileno())]
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         self.connection = Connection(ours.detach())
-        self.tasks: deque[tuple[int, Task]] = deque()
+        self.tasks: deque[Numbered] = deque()
         self.since = time.monotonic()
 
     def wait_until_ready(self) -> None:
@@ -77,7 +80,7 @@ class WorkerPool:
         self.size = size
         self.workers: list[Worker] = []
         self.ready: dict[int, Answer] = {}
-        self.again: deque[tuple[int, Task]] = deque()
+        self.again: deque[Numbered] = deque()
         self.died_on: set[int] = set()
 
     def __enter__(self) -> "WorkerPool":
@@ -105,10 +108,9 @@ class WorkerPool:
                 yield self.ready.pop(passed)
                 passed += 1
 
-    def _give_out(
-        self, coming: Iterator[tuple[int, Task]], following: tuple[int, Task] | None, passed: int
-    ) -> tuple[int, Task] | None:
-        while worker := self._least_busy():
+    def _give_out(self, coming: Iterator[Numbered], following: Numbered | None, passed: int) -> Numbered | None:
+        """Keep every worker busy, the least busy one first; the next task that is not given out yet."""
+        while len((worker := min(self.workers, key=lambda worker: len(worker.tasks))).tasks) < TASKS_A_WORKER:
             if self.again:
                 worker.give(*self.again.popleft())
             elif following is not None and following[0] < passed + WINDOW_A_WORKER * self.size:
@@ -117,10 +119,6 @@ class WorkerPool:
             else:
                 break
         return following
-
-    def _least_busy(self) -> Worker | None:
-        free = [worker for worker in self.workers if len(worker.tasks) < TASKS_A_WORKER]
-        return min(free, key=lambda worker: len(worker.tasks), default=None)
 
     def _collect(self) -> None:
         busy = [worker for worker in self.workers if worker.tasks]

@@ -201,7 +201,7 @@ class Recipe(Trained):
     sampler: Sampler
     loss: Loss
     augment: Augment
-    source_augment: dict[Source, dict[str, Any]]  # some of Augment's keys: rules.py asks
+    source_augment: dict[Source, dict[str, Any]]  # some of Augment's keys; rules.py checks them
     mix: Mix
     dropout: Dropout
     schedule: Schedule

@@ -1,4 +1,4 @@
-"""One photo's way through ingest (read, decode, draw a mask where one is asked for, pack), and the process that walks it.
+"""What ingest does with one photo (read, decode, draw a mask where one is asked for, pack), and the process that does it.
 
 The processes are started by ingest/worker_pool.py; each ends when the other side of its connection does.
 """

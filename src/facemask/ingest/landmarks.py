@@ -47,7 +47,7 @@ def check_landmarks() -> None:
 
 
 def find_landmarks(pixels: Array) -> Array | None:
-    """(68, 2) float64 x, y in a photo's (H, W, 3) uint8 RGB pixels, of the face that is surest; None without one."""
+    """(68, 2) float64 x, y in a photo's (H, W, 3) uint8 RGB pixels, of the face with the highest score; None without one."""
     detector, predictor = _models()
     scale = SHORT_SIDE / min(pixels.shape[:2])
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

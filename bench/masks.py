@@ -15,7 +15,7 @@ from PIL import Image
 from facemask.core.errors import UserError, one_sentence
 from facemask.core.files import check_output, replacing
 from facemask.ingest.decode import decode
-from facemask.ingest.dlib_landmarks import find_landmarks
+from facemask.ingest.landmarks import find_landmarks
 from facemask.ingest.mask_overlay import MASK_OF_PLACEMENT, Overlay, draw_mask
 
 SHORT_SIDE, PIXEL_LIMIT = 512, 10**8

@@ -25,7 +25,7 @@ import pandas as pd
 from facemask.core import paths
 from facemask.core.labels import age_band, encode
 from facemask.core.tables import read_table
-from facemask.ingest.photos import Photos
+from facemask.ingest.store import Photos
 from facemask.stack.metrics import macro_f1
 from facemask.submit.scores import ensemble_intervals, parts_of, predicted_classes
 from facemask.tools.serve.bundle import open_bundle

@@ -9,7 +9,7 @@ from facemask.core import paths
 from facemask.core.code import stage
 from facemask.core.files import write_parquet
 from facemask.core.tables import SOURCES, joined, read_table
-from facemask.ingest.photos import Photos
+from facemask.ingest.store import Photos
 from facemask.nets.device import use_threads
 from facemask.nets.model import load_folds, sized
 from facemask.oof.prediction import Inference, predict_folds

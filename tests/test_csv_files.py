@@ -82,7 +82,7 @@ def test_the_unread_columns_are_known():
 def test_equal_lines_agree_empty_ones_add_and_others_contradict():
     table = parse(b"file,mask\n", "l.csv", ("file",))
     facts = [(2, "a", {"x": 1, "y": None}), (3, "a", {"x": 1, "y": 2}), (4, "a", {"x": 9, "y": 3}), (5, "b", {"x": 9})]
-    assert table.told(facts) == {"a": (2, {"x": 1, "y": 2}), "b": (5, {"x": 9})}
+    assert table.by_key(facts) == {"a": (2, {"x": 1, "y": 2}), "b": (5, {"x": 9})}
     with pytest.raises(UserError, match="line 4: 'a' stands twice, from line 2 on with another x and y;"):
         table.check()
 

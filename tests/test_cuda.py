@@ -7,7 +7,7 @@ import torch
 from learning import TRAINING, job, recipe, weights_of, world
 
 from facemask.core.errors import UserError
-from facemask.ingest.photos import Photos
+from facemask.ingest.store import Photos
 from facemask.oof.prediction import Inference, predict
 from facemask.train import checkpoint
 from facemask.train.fit import fit

@@ -6,7 +6,7 @@ from learning import TRAINING, recipe, world
 
 from facemask.core.predictions import predicts
 from facemask.ingest.geometry import centre_view
-from facemask.ingest.photos import Photos
+from facemask.ingest.store import Photos
 from facemask.nets.model import build
 from facemask.oof.mc_dropout import Passes, pooled, summary
 from facemask.oof.out_of_fold import predict_out_of_fold

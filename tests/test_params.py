@@ -9,9 +9,10 @@ import yaml
 from learning import ALSO
 
 from facemask import params
-from facemask.core import licences, schema, values
+from facemask.core import licences, schema
 from facemask.core.errors import UserError
 from facemask.fix_labels.fixing import ACTIONS
+from facemask.ingest.sources import SOURCES
 from facemask.nets.heads import AGE_HEADS
 from facemask.nets.losses import LOSSES
 from facemask.oof.views import VIEWS
@@ -99,6 +100,13 @@ def test_an_unknown_key_or_choice_is_one_sentence(wrong, told):
         ("training.amp=false", 'training.amp is False; give "no" (in quotes), bf16 or fp16'),
         ("training.device=tpu", "training.device is 'tpu'; give auto, cpu or cuda"),
         ("ingest.engine=spark", "ingest.engine is 'spark'; give local or ray"),
+        ("ingest.short_side=0", "ingest.short_side is 0; give a whole number of pixels from 1 to 8192"),
+        ("ingest.on_broken=skip", "ingest.on_broken is 'skip'; give quarantine or fail"),
+        ("ingest.most_broken=2", "ingest.most_broken is 2; give a number from 0 to 1"),
+        ("ingest.workers=-1", "ingest.workers is -1; give a whole number from 0 to 1024"),
+        ("ingest.masks={wear:-1,bare:2}", "ingest.masks is {'wear': -1, 'incorrect': 0.2, 'bare': 2}; give shares of wear, incorrect and bare"),
+        ("+ingest.masks.worn=1", "ingest.masks is {'wear': 0.6, 'incorrect': 0.2, 'bare': 0.2, 'worn':"),
+        ("+ingest.medical_types.5=worn", "ingest.medical_types is {1: 'not_wear', 2: 'incorrect', 3: 'incorrect', 4:"),
         ("members.nfnet.lr=0", "members.nfnet.lr is 0; give a number above 0"),
         ("members.nfnet.lr=.inf", "members.nfnet.lr is '.inf'; give a number above 0"),
         ("members.nfnet.lr=nan", "members.nfnet.lr is nan; give a number above 0"),
@@ -201,9 +209,9 @@ def test_the_schemas_choices_are_those_of_the_code_that_reads_them():
     def choices(section, name):
         return set(get_args(section.model_fields[name].annotation))
 
-    assert set(get_args(values.View)) == set(VIEWS)
-    assert set(get_args(values.Candidate)) == set(CANDIDATES)
-    assert set(get_args(values.Source)) == {*ingest_sources(), "pseudo"}
+    assert set(get_args(schema.View)) == set(VIEWS)
+    assert set(get_args(schema.Candidate)) == set(CANDIDATES)
+    assert set(get_args(schema.Source)) == {*ingest_sources(), "pseudo"}
     assert choices(schema.Loss, "kind") == {*LOSSES, "soft_f1"}
     assert choices(schema.Sampler, "kind") == set(SAMPLERS)
     assert choices(schema.Schedule, "rate") == set(RATES)
@@ -214,7 +222,7 @@ def test_the_schemas_choices_are_those_of_the_code_that_reads_them():
 
 
 def ingest_sources() -> list[str]:
-    return [path.stem for path in Path("src/facemask/sources").glob("*.py") if "COMMERCIAL" in path.read_text()]
+    return list(SOURCES)
 
 
 @pytest.mark.parametrize("value", ["/data/사진", "/data/archive (1).zip", "/data/a=b", "/a,b/[c] {d}", "it's", "~x#y"])

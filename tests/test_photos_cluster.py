@@ -4,9 +4,9 @@ from photo_trees import all_age_faces, face_points, settings, write
 from facemask.core.errors import UserError
 from facemask.ingest import all_age_faces as aaf
 from facemask.ingest import ray_pool as cluster
+from facemask.ingest.decode_worker import Task, answer
 from facemask.ingest.ingest import Outputs, ingest
 from facemask.ingest.mask_overlay import choose_overlays
-from facemask.ingest.photo_task import Task, answer
 from facemask.ingest.ray_pool import Cluster, answer_shard
 from facemask.ingest.store import PIXELS
 from facemask.ingest.tree import Entry, open_tree
@@ -38,12 +38,12 @@ def test_a_shard_answers_as_one_machine_does_also_of_photos_that_kill_the_decode
     write(tmp_path, files | {"points.txt": "\n".join(f"{x} {y}" for x, y in face_points())})
     tasks = [Task(Entry(str(tmp_path / ROOT / f"{number:05d}A20.jpg")), 24, 10**6, PIXELS) for number in range(6)]
     deadly = Task(tasks[0].entry, 24, 10**6, PIXELS, "no overlay", Entry(str(tmp_path / "points.txt")))
-    for _ in range(2):  # the second shard finds a crew that has lost a process
+    for _ in range(2):  # the second shard finds a pool that has lost a process
         found = answer_shard([tasks[0], deadly, *tasks[1:]])
         assert [one.broken for one in found] == ["", "the decoder's process died of it", "", "", "", "", ""]
         assert [found[0], *found[2:]] == [answer(task) for task in tasks]
-    cluster._crew().__exit__()
-    cluster._crew.cache_clear()
+    cluster._pool().__exit__()
+    cluster._pool.cache_clear()
 
 
 def test_a_machine_that_does_not_see_the_photos_is_an_error_and_not_a_quarantine(tmp_path):

@@ -9,10 +9,10 @@ import pytest
 from photo_trees import face_points, jpeg, write
 
 from facemask.ingest import worker_pool as module
-from facemask.ingest.photo_task import Task, answer
+from facemask.ingest.decode_worker import Task, answer
 from facemask.ingest.store import PIXELS
 from facemask.ingest.tree import Entry
-from facemask.ingest.worker_pool import Crew
+from facemask.ingest.worker_pool import WorkerPool
 
 
 @pytest.fixture
@@ -23,12 +23,12 @@ def tasks(tmp_path):
 
 @pytest.mark.parametrize("size", [1, 3])
 def test_answers_come_in_the_order_of_the_tasks_for_any_number_of_processes(tasks, size):
-    with Crew(size) as crew:
-        assert list(crew.answers(tasks)) == [answer(task) for task in tasks]
+    with WorkerPool(size) as pool:
+        assert list(pool.answers(tasks)) == [answer(task) for task in tasks]
 
 
 def test_no_more_tasks_are_drawn_than_the_window_allows(tasks, monkeypatch):
-    monkeypatch.setattr(module, "WINDOW_A_HAND", 5)
+    monkeypatch.setattr(module, "WINDOW_A_WORKER", 5)
     drawn = []
 
     def counted():
@@ -36,22 +36,22 @@ def test_no_more_tasks_are_drawn_than_the_window_allows(tasks, monkeypatch):
             drawn.append(task)
             yield task
 
-    with Crew(1) as crew:
-        for passed, _ in enumerate(crew.answers(counted())):
+    with WorkerPool(1) as pool:
+        for passed, _ in enumerate(pool.answers(counted())):
             assert len(drawn) <= passed + 5 + 1
 
 
 def test_no_tasks_give_no_answers():
-    with Crew(2) as crew:
-        assert list(crew.answers([])) == []
+    with WorkerPool(2) as pool:
+        assert list(pool.answers([])) == []
 
 
 def test_processes_that_are_killed_cost_no_photo(tasks):
-    with Crew(2) as crew:
-        answers = crew.answers(tasks)
+    with WorkerPool(2) as pool:
+        answers = pool.answers(tasks)
         first = next(answers)
-        for hand in crew.hands:
-            hand.process.kill()
+        for worker in pool.workers:
+            worker.process.kill()
         rest = list(answers)
     assert [first, *rest] == [answer(task) for task in tasks]
 
@@ -61,15 +61,15 @@ def test_a_photo_that_kills_every_process_is_broken_and_the_others_are_not(tasks
     points = Path(deadly.entry.container).with_name("points.txt")
     points.write_text("\n".join(f"{x} {y}" for x, y in face_points(40, 47)))
     deadly = replace(deadly, landmarks=Entry(str(points)))
-    with Crew(2) as crew:
-        answers = list(crew.answers([*tasks[:7], deadly, *tasks[8:20]]))
+    with WorkerPool(2) as pool:
+        answers = list(pool.answers([*tasks[:7], deadly, *tasks[8:20]]))
     assert [found.broken for found in answers] == [""] * 7 + ["the decoder's process died of it"] + [""] * 12
     assert answers[8:] == [answer(task) for task in tasks[8:20]]
 
 
 def test_processes_that_do_not_start_are_an_error(monkeypatch):
-    monkeypatch.setattr(module.worker, "__name__", "facemask.ingest.nowhere")
-    with pytest.raises(RuntimeError, match="does not start"), Crew(1):
+    monkeypatch.setattr(module, "CODE", "import facemask.ingest.nowhere")
+    with pytest.raises(RuntimeError, match="does not start"), WorkerPool(1):
         pass
 
 
@@ -85,17 +85,17 @@ def test_a_photo_that_hangs_is_broken_in_time(tasks, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
     hanging = Task(Entry(str(tmp_path / "endless")), 24, 10**6, PIXELS)
     started = time.monotonic()
-    with Crew(1) as crew:
-        answers = list(crew.answers([tasks[0], hanging, tasks[1]]))
+    with WorkerPool(1) as pool:
+        answers = list(pool.answers([tasks[0], hanging, tasks[1]]))
     assert time.monotonic() - started < 15
     assert [found.broken for found in answers] == ["", "took more than 2 seconds to decode", ""]
 
 
-def test_processes_end_with_their_crew(tasks):
-    with Crew(2) as crew:
-        answers = crew.answers(tasks)
+def test_processes_end_with_their_pool(tasks):
+    with WorkerPool(2) as pool:
+        answers = pool.answers(tasks)
         next(answers)
-        processes = [hand.process for hand in crew.hands]
+        processes = [worker.process for worker in pool.workers]
     assert all(process.poll() is not None for process in processes)
 
 

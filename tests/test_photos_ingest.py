@@ -18,7 +18,7 @@ from facemask.ingest import competition as comp
 from facemask.ingest import folders
 from facemask.ingest.ingest import Outputs, counts, ingest, write_empty
 from facemask.ingest.mask_overlay import choose_overlays
-from facemask.ingest.progress import Progress, locked
+from facemask.ingest.progress import Progress, claimed
 from facemask.ingest.store import JPEGS, PIXELS, Store
 from facemask.ingest.tree import open_tree
 
@@ -173,20 +173,6 @@ def test_a_source_that_is_not_given_has_empty_outputs_of_the_same_kinds(tmp_path
     assert (tmp_path / "t.quarantine.csv").read_text() == "file,reason\n"
 
 
-@pytest.mark.parametrize(
-    ("changes", "key"),
-    [
-        ({"short_side": 0}, "short_side"),
-        ({"on_broken": "skip"}, "on_broken"),
-        ({"most_broken": 2}, "most_broken"),
-        ({"workers": -1}, "workers"),
-    ],
-)
-def test_settings_out_of_range_are_one_sentence(changes, key):
-    with pytest.raises(UserError, match=rf"ingest\.{key}"):
-        settings(**changes)
-
-
 def resumed(listing, tmp_path, monkeypatch, stop_after):
     """Stop an ingest after some photos, as a kill would; run it again; how many photos the second run added."""
     add = Progress.add
@@ -258,9 +244,9 @@ def test_other_settings_start_anew_and_clear_what_was_left(tmp_path, monkeypatch
 
 def test_two_runs_of_one_ingest_do_not_write_over_each_other(tmp_path):
     with (
-        locked(tmp_path / "folder"),
+        claimed(tmp_path / "folder"),
         pytest.raises(UserError, match="is in use: another run"),
-        locked(tmp_path / "folder"),
+        claimed(tmp_path / "folder"),
     ):
         pass
 

@@ -9,12 +9,10 @@ from photo_trees import encoded, jpeg, settings, write
 
 from facemask.core.errors import UserError
 from facemask.ingest import all_age_faces as aaf
-from facemask.ingest import dlib_landmarks as landmarks
-from facemask.ingest import folders
+from facemask.ingest import folders, landmarks
 from facemask.ingest.decode import decode
-from facemask.ingest.dlib_landmarks import check_landmarks, find_landmarks
 from facemask.ingest.ingest import Outputs, counts, ingest
-from facemask.ingest.key_points import read_points
+from facemask.ingest.landmarks import check_landmarks, find_landmarks, read_points
 from facemask.ingest.mask_overlay import MASK_OF_PLACEMENT, WITHOUT_JAW, Overlay, choose_overlays, draw_mask
 from facemask.ingest.store import Store
 from facemask.ingest.tree import Entry, open_tree

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from photo_trees import face_points, pixels
 
-from facemask.core.errors import UserError
 from facemask.ingest.mask_designs import COLOURS, design
 from facemask.ingest.mask_overlay import INCORRECT, MASK_OF_PLACEMENT, NoFace, Overlay, choose_overlays, draw_mask
 
@@ -94,12 +93,6 @@ def test_shares_are_kept_and_depend_on_nothing_but_seed_and_photo():
         assert placements.count(name) / 4000 == pytest.approx(0.2 / 3, abs=0.02)
     assert choose_overlays(photos[::-1], {"wear": 0.6, "incorrect": 0.2, "bare": 0.2}, 7) == chosen
     assert choose_overlays(photos[:50], {"wear": 0, "incorrect": 0, "bare": 1}, 7) == {}
-
-
-@pytest.mark.parametrize("shares", [{}, {"wear": -1, "bare": 2}, {"worn": 1}, {"wear": 0.0}])
-def test_shares_that_are_none_are_one_sentence(shares):
-    with pytest.raises(UserError, match=r"ingest\.masks"):
-        choose_overlays(["a"], shares, 1)
 
 
 def test_every_design_is_a_whole_mask():

@@ -6,7 +6,7 @@ from facemask.core.errors import UserError
 from facemask.ingest import all_age_faces as aaf
 from facemask.ingest import folders
 from facemask.ingest import medical_masks as medical
-from facemask.ingest.key_points import read_points
+from facemask.ingest.landmarks import read_points
 from facemask.ingest.listing import LISTS
 from facemask.ingest.tree import Broken, Entry, open_tree
 
@@ -148,11 +148,6 @@ def test_medical_masks_leaves_open_what_csv_and_name_contradict(tmp_path):
     assert "in no df_part csv" in reasons["images/holiday.jpg"]
     assert reasons["000099_1_7_MALE_40.jpg"].startswith("missing")
     assert any("contradict each other on GENDER" in note for note in listing.notes)
-
-
-def test_medical_masks_refuses_a_type_parameter_that_is_no_mask(tmp_path):
-    with pytest.raises(UserError, match=r"ingest\.medical_types\.4 is 'on'"):
-        medical.list_photos(tree_of(tmp_path, medical_masks()), TYPES | {4: "on"})
 
 
 def test_folders_takes_any_tree_and_leaves_unknown_what_is_not_said(tmp_path):

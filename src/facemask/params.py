@@ -30,8 +30,7 @@ def compose(overrides: list[str], root: Path = Path()) -> str:
     Paths stand as they are, `~` for the home folder. Raises UserError for an unknown group, choice or key, and for a value
     or a combination that cannot be.
     """
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
+    import hydra
     from hydra.core.plugins import Plugins
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
@@ -41,15 +40,13 @@ def compose(overrides: list[str], root: Path = Path()) -> str:
     Plugins.instance()
     sys.path.pop()
     try:
-        with initialize_config_dir(str((root / "conf").resolve()), version_base=None):
-            config = hydra_compose("config", [quoted(one) for one in overrides])
+        with hydra.initialize_config_dir(str((root / "conf").resolve()), version_base=None):
+            config = hydra.compose("config", [quoted(one) for one in overrides])
         OmegaConf.resolve(config)
     except (HydraException, OmegaConfBaseException, ValueError) as error:  # a number of 5,000 digits is a ValueError
         causes = [str(error), *([str(error.__cause__)] if error.__cause__ else [])]
         reason = _reason(" ".join(" ".join(causes).split()), overrides, root)
-        given = " ".join(overrides)
-        given = given if len(given) <= 200 else f"{given[:200]}..."
-        raise UserError(f"SET={given!r}: {reason}; the keys and choices stand in conf/") from error
+        raise UserError(f"SET={_cut(' '.join(overrides))!r}: {reason}; the keys and choices stand in conf/") from error
     text: str = OmegaConf.to_yaml(config)
     check(parsed(text))
     return text
@@ -58,10 +55,8 @@ def compose(overrides: list[str], root: Path = Path()) -> str:
 def quoted(override: str) -> str:
     """The override with a path's value in quotes, which Hydra's grammar asks for around spaces, Hangul, brackets and the like."""
     key, _, value = override.partition("=")
-    is_path = key.lstrip("+") in PATHS or (
-        re.fullmatch(r"members\.\w+\.weights", key) and value.endswith(".safetensors")
-    )
-    if not is_path or value in ("", "null"):
+    is_file = re.fullmatch(r"members\.\w+\.weights", key) and value.endswith(".safetensors")
+    if not (key.lstrip("+") in PATHS or is_file) or value in ("", "null"):
         return override
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         value = value[1:-1].replace("\\" + value[0], value[0])
@@ -71,31 +66,31 @@ def quoted(override: str) -> str:
     return f"{key}={mark}{value.replace(mark, chr(92) + mark)}{mark}"
 
 
-def _reason(told: str, overrides: list[str], root: Path) -> str:
-    """What Hydra tells of a wrong override, in this repository's words where it is a wrong name."""
-    choice = re.search(r"Could not find '(\w+)/([^']+)' Available options in '\w+': (.+?) Config search path", told)
+def _reason(message: str, overrides: list[str], root: Path) -> str:
+    """Hydra's message on a wrong override, in this repository's words where a name is wrong."""
+    choice = re.search(r"Could not find '(\w+)/([^']+)' Available options in '\w+': (.+?) Config search path", message)
     if choice:
         group, wrong, right = choice.groups()
         return f"there is no {group}={wrong}; choose from {', '.join(right.split())}"
     unread = next((one for one in overrides if "=" in one and not _reads(one)), None)
     if unread:
         name, _, value = unread.partition("=")
-        written = f"{name}='{value}'" if len(value) <= 200 else f"{name}='...'"
-        return f"{name} cannot be read; a value with other signs than letters and digits stands in quotes: {written}"
-    key = re.search(r"Could not override '([^']+)'", told)
-    if not key:
-        return told
+        shown = value if len(value) <= 200 else "..."
+        return f"{name} cannot be read; a value with other signs than letters and digits stands in quotes: {name}='{shown}'"
+    key = re.search(r"Could not override '([^']+)'", message)
     groups = {path.parent.name for path in (root / "conf").glob("*/*.yaml")}
+    if not key or key[1] in groups:
+        return message
     chosen = [override for override in overrides if override.split("=")[0] in groups]
-    if key[1] in groups:
-        return told
     known = [*sorted(groups), *_keys(parsed(compose(chosen, root)))]
     if key[1] in known:
-        return f"{told} (a dictionary's new keys need a plus: +{key[1]}.KEY=VALUE)"
-    close = get_close_matches(key[1], known, n=1, cutoff=0.8)
-    return f"there is no key {key[1]} with this model, scale and data" + (
-        f" (did you mean {close[0]}?)" if close else ""
-    )
+        return f"{message} (a dictionary's new keys need a plus: +{key[1]}.KEY=VALUE)"
+    close = "".join(f" (did you mean {name}?)" for name in get_close_matches(key[1], known, n=1, cutoff=0.8))
+    return f"there is no key {key[1]} with this model, scale and data{close}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _reads(override: str) -> bool:
@@ -169,9 +164,11 @@ def parsed(text: str) -> dict[str, Any]:
     try:
         content = parse_yaml(text, str(FILE))
     except (ParseError, ValueError, RecursionError) as error:
-        told = str(error.__cause__ or error)
-        place = re.search(r"(?s)(found duplicate key \S+|[^\n]*)\n\s*in \"[^\"]*\", (line \d+)[^\n]*(?!.*in \")", told)
-        words = f"{place[1].strip()}, {place[2]}" if place else " ".join(told.split())[:120]
+        message = str(error.__cause__ or error)
+        place = re.search(
+            r"(?s)(found duplicate key \S+|[^\n]*)\n\s*in \"[^\"]*\", (line \d+)[^\n]*(?!.*in \")", message
+        )
+        words = f"{place[1].strip()}, {place[2]}" if place else " ".join(message.split())[:120]
         raise UserError(f"{FILE} cannot be read as YAML ({words}); {AGAIN}") from error
     if not isinstance(content, dict):
         raise UserError(f"{FILE} holds no sections; {AGAIN}")
@@ -193,19 +190,20 @@ def check(content: dict[str, Any]) -> None:
     """
     from pydantic import ValidationError
 
-    from facemask.core.rules import complaint, faults
+    from facemask.core.rules import faults
     from facemask.core.schema import Params
+    from facemask.core.values import complaint
 
     is_whole = content.keys() >= Params.model_fields.keys()
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
-        told = [fault for fault in error.errors(include_url=False) if is_whole or fault["type"] != "missing"]
-        if told:
-            raise UserError(complaint(told[0])) from None
+        for fault in error.errors(include_url=False):
+            if is_whole or fault["type"] != "missing":
+                raise UserError(complaint(fault)) from None
         return
-    for fault in faults(params):
-        raise UserError(fault)
+    for sentence in faults(params):
+        raise UserError(sentence)
     if not params.data.allow_noncommercial:
         for network in licences.networks(content):
             if not network.commercial:

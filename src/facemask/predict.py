@@ -25,8 +25,7 @@ from facemask.core.files import check_output, printable, write_csv
 from facemask.core.labels import ATTRIBUTES
 from facemask.ingest.ingest import Outputs, Settings, ingest
 from facemask.ingest.listing import Listing, as_table, row
-from facemask.ingest.photos import Photos
-from facemask.ingest.store import JPEGS
+from facemask.ingest.store import JPEGS, Photos
 from facemask.ingest.tree import LARGEST_FILE, Entry, Tree, is_photo, open_tree
 from facemask.tools.serve.bundle import Bundle, Stored, columns, open_bundle
 from facemask.tools.serve.final_ensemble import FinalEnsemble

@@ -32,30 +32,28 @@ class CsvFile:
     faults: list[tuple[int, str]] = field(default_factory=list)
 
     def fault(self, line: int, why: str) -> None:
-        """Note what is wrong with a line; check() tells it."""
+        """Note what is wrong with a line; check() raises it."""
         self.faults.append((line, why))
 
-    def told(self, facts: Iterable[tuple[int, str, dict[str, Any]]]) -> dict[str, tuple[int, dict[str, Any]]]:
-        """What the file says of each key: key -> (its first line, name -> value), from (line, key, name -> value or None).
+    def by_key(self, facts: Iterable[tuple[int, str, dict[str, Any]]]) -> dict[str, tuple[int, dict[str, Any]]]:
+        """Key -> (its first line, name -> value), from (line, key, name -> value or None) of all lines.
 
-        None says nothing. A line that contradicts one before it about the same key is among the faults.
+        None says nothing. A line that contradicts an earlier one about the same key is among the faults.
         """
         known: dict[str, tuple[int, dict[str, Any]]] = {}
         for line, key, values in facts:
-            first, told = known.setdefault(key, (line, {}))
-            clash = [
-                name for name, value in values.items() if value is not None and told.setdefault(name, value) != value
-            ]
-            if clash:
+            first, before = known.setdefault(key, (line, {}))
+            given = {name: value for name, value in values.items() if value is not None}
+            if clash := [name for name, value in given.items() if before.setdefault(name, value) != value]:
                 self.fault(line, f"{key!r} stands twice, from line {first} on with another {' and '.join(clash)}")
         return known
 
     def check(self) -> None:
         """Raises UserError that names the bad lines: all of them, or the first SHOWN and how many more there are."""
-        told = [f"line {line}: {why}" for line, why in sorted(set(self.faults))]
-        if told:
-            more = f"; and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
-            raise UserError(f"{self.where} {'; '.join(told[:SHOWN])}{more}; mend or remove what is named here")
+        lines = [f"line {line}: {why}" for line, why in sorted(set(self.faults))]
+        if lines:
+            more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+            raise UserError(f"{self.where} {'; '.join(lines[:SHOWN])}{more}; mend or remove what is named here")
 
 
 def parse(data: bytes, where: str, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> CsvFile:

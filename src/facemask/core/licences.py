@@ -29,7 +29,7 @@ COMMERCIAL = {"apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0", "modified mit (d
 
 
 class Network(NamedTuple):
-    """Weights that a run starts from, or looks with: the key that names them, the licence, and the ways around it."""
+    """Weights that a run uses: the key that names them, the licence, and what to use instead."""
 
     network: str
     key: str
@@ -71,10 +71,9 @@ def networks(params: dict[str, Any]) -> Iterator[Network]:
 
 def used_networks(params: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows network, key, licence, commercial of a run: its weights, and the landmarks where masks may be drawn with them."""
-    used = list(networks(params))
-    drawn = any(params["ingest"]["masks"].get(worn, 0) for worn in ("wear", "incorrect"))
-    if drawn and any(params["data"][source] for source in ("all_age_faces", "medical_masks", "folders")):
-        used.append(LANDMARKS)
+    draws = any(params["ingest"]["masks"].get(worn, 0) for worn in ("wear", "incorrect"))
+    has_faces = any(params["data"][source] for source in ("all_age_faces", "medical_masks", "folders"))
+    used = [*networks(params), *([LANDMARKS] if draws and has_faces else [])]
     return [
         {"network": one.network, "key": one.key, "licence": one.licence, "commercial": one.commercial} for one in used
     ]

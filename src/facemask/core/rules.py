@@ -1,51 +1,13 @@
 """Combinations of parameters that cannot be: sentences for what no single key of the schema can tell."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from pydantic import ValidationError
 
 from facemask.core.labels import ATTRIBUTES
 from facemask.core.licences import FURTHER, PACKAGED
 from facemask.core.schema import Augment, Params, Recipe
-
-SHOWN = 60  # characters of a wrong value that a sentence repeats
-# Of pydantic's faults, by their type: what is asked for.
-ASKED = {
-    "bool_type": "true or false",
-    "dict_type": "keys with values",
-    "list_type": "a list",
-    "model_type": "the keys that conf/ gives it",
-    "too_short": "at least one",
-}
-
-
-def complaint(fault: Any) -> str:
-    """The sentence of one of a ValidationError's errors(): the key, its value, and what is allowed."""
-    last = fault["loc"][-1] if fault["loc"] else "it"
-    key = ".".join(map(str, fault["loc"]))
-    if fault["type"] == "missing":
-        return f"{key} is missing; compose params.yaml again with `python -m facemask.params`"
-    if fault["type"] == "extra_forbidden":
-        return f"{key}: there is no such key here; remove {last}, or see conf/ for what there is"
-    if fault["type"] == "literal_error":
-        asked = fault["ctx"]["expected"].replace("'", "")
-    elif fault["type"] == "value":
-        asked = fault["msg"]
-    else:
-        asked = ASKED.get(fault["type"], f"what conf/ gives it ({fault['msg']})")
-    return f"{key} is {shown(fault['input'])}; give {asked}"
-
-
-def shown(value: Any) -> str:
-    """A wrong value as a message repeats it: on one line, and cut."""
-    if isinstance(value, int) and abs(value) >= 10**SHOWN:
-        return f"a number of about {int(value.bit_length() * 0.30103) + 1} digits"
-    try:
-        text = "null" if value is None else " ".join(repr(value).split())
-    except ValueError:  # Python writes out no number of more than 4,300 digits
-        return "too long to be shown"
-    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+from facemask.core.values import complaint
 
 
 def faults(params: Params) -> Iterator[str]:

@@ -1,49 +1,62 @@
 """What params.yaml may hold: a type for every section and recipe. No torch here."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
-from facemask.core.values import (
-    HUGE,
-    Above0,
-    Amp,
-    AnyNumber,
-    AnyPath,
-    Arguments,
-    BySource,
-    Bytes,
-    Candidates,
-    Cores,
-    CoresOr0,
-    Count,
-    Decay,
-    Folds,
-    FullPath,
-    Heads,
-    Kinds,
-    Magnitude,
-    NotBelow0,
-    Part,
-    PathOrNull,
-    Pixels,
-    Share,
-    Size,
-    Some,
-    SomeOrNull,
-    Source,
-    Text,
-    Texts,
-    ThreeShares,
-    Tokenizer,
-    TwoShares,
-    Views,
-    Weights,
-    Years,
-    number,
-    told,
-    whole,
-)
+from facemask.core.values import HUGE, expects, number, whole
+
+Count = Annotated[int, whole(0)]
+Some = Annotated[int, whole(1)]
+SomeOrNull = Annotated[Some | None, expects("a whole number above 0, or null")]
+Folds = Annotated[int, whole(2, 100)]
+Cores = Annotated[int, whole(1, 1024)]
+CoresOr0 = Annotated[int, whole(0, 1024)]
+Bytes = Annotated[int, whole(1, HUGE)]
+Pixels = Annotated[int, whole(1, 8192, " of pixels")]
+NotBelow0 = Annotated[float, number(", 0 or above", lambda value: value >= 0)]
+Above0 = Annotated[float, number(" above 0", lambda value: value > 0)]
+Share = Annotated[float, number(" from 0 to 1", lambda value: 0 <= value <= 1)]
+Part = Annotated[float, number(" above 0, at most 1", lambda value: 0 < value <= 1)]
+Decay = Annotated[float, number(" from 0 to below 1", lambda value: 0 <= value < 1)]
+Magnitude = Annotated[float, number(" from 0 to 30", lambda value: 0 <= value <= 30)]
+TwoShares = Annotated[list[Share], Field(min_length=2, max_length=2), expects("two numbers from 0 to 1")]
+ThreeShares = Annotated[list[Share], Field(min_length=3, max_length=3), expects("three numbers from 0 to 1")]
+Text = Annotated[StrictStr, Field(min_length=1), expects("text")]
+Texts = Annotated[list[Text], expects("a list of names")]
+Arguments = Annotated[dict[str, Any], expects("arguments of timm.create_model by name, or {}")]
+PATH = "a path, in quotes where it is a number or holds other signs than letters"
+AnyPath = Annotated[StrictStr, Field(min_length=1), expects(PATH)]
+PathOrNull = Annotated[AnyPath | None, expects(f"{PATH}, or null")]
+Size = Annotated[
+    Annotated[list[Pixels], Field(min_length=2, max_length=2)] | None,
+    expects("a height and a width in pixels, such as [96, 72], or null for what timm says"),
+]
+Amp = Annotated[Literal["no", "bf16", "fp16"], expects('"no" (in quotes), bf16 or fp16')]
+Source = Literal["competition", "all_age_faces", "medical_masks", "folders", "pseudo"]
+BySource = Annotated[dict[Source, NotBelow0], expects("numbers, 0 or above, by source: {all_age_faces: 0.5}, or {}")]
+Weights = Annotated[
+    Literal["none", "package", "hub", "folder"] | Annotated[StrictStr, Field(pattern=r"^[^~].*\.safetensors$")],
+    expects("none, package, hub, folder or the full path of a .safetensors file"),
+]
+Tokenizer = Annotated[
+    Literal["projection", "kmeans"] | Annotated[StrictStr, Field(pattern=r"\.safetensors$")],
+    expects("projection, kmeans or the path of a .safetensors file"),
+]
+Heads = Annotated[
+    list[Literal["joint", "mask", "gender", "age"]],
+    Field(min_length=1),
+    expects("a list: [joint], or any of mask, gender, age"),
+]
+Kinds = Annotated[list[Source], Field(min_length=1), expects(f"a list of one or more of {', '.join(get_args(Source))}")]
+View = Literal["plain", "flip", "up", "down", "left", "right", "near", "far", "near_flip", "far_flip"]
+Views = Annotated[list[View], Field(min_length=1), expects(f"a list of one or more of {', '.join(get_args(View))}")]
+Candidate = Literal[
+    "soft_vote", "joint_vote", "hard_vote", "simplex", "pool", "logistic", "knn", "svm", "forest", "xgboost"
+]
+Candidates = Annotated[
+    list[Candidate], Field(min_length=1), expects(f"a list of one or more of {', '.join(get_args(Candidate))}")
+]
 
 
 class Section(BaseModel):
@@ -57,18 +70,18 @@ class Data(Section):
     medical_masks: PathOrNull
     folders: PathOrNull
     truth: PathOrNull
-    labels: FullPath
+    labels: Annotated[Text, Field(pattern="^[^~]"), expects("a path that does not begin with ~")]
     allow_noncommercial: StrictBool
 
 
 class Drawn(Section):
-    persons: Annotated[int, whole(20, 10_000), told("a whole number from 20 to 10000")]
-    all_age_faces: Annotated[int, whole(2, 13_322), told("a whole number from 2 to 13322")]
-    medical_masks: Annotated[int, whole(2, 10_000), told("a whole number from 2 to 10000")]
+    persons: Annotated[int, whole(20, 10_000)]
+    all_age_faces: Annotated[int, whole(2, 13_322)]
+    medical_masks: Annotated[int, whole(2, 10_000)]
 
 
 class Draw(Drawn):
-    label_noise: Annotated[float, number(ge=0, le=0.2), told("a number from 0 to 0.2")]
+    label_noise: Annotated[float, number(" from 0 to 0.2", lambda value: 0 <= value <= 0.2)]
     workers: CoresOr0
 
 
@@ -182,12 +195,13 @@ class Recipe(Trained):
     years: RegressedYears | None
     age_head: Literal["softmax", "coral", "years"]
     old_age: Annotated[
-        Above0 | dict[Source, Above0], told("years above 0, or years by source: {competition: 58, all_age_faces: 59}")
+        Above0 | dict[Source, Above0],
+        expects("years above 0, or years by source: {competition: 58, all_age_faces: 59}"),
     ]
     sampler: Sampler
     loss: Loss
     augment: Augment
-    source_augment: dict[Source, dict[str, Any]]  # some of Augment's keys: rules.py asks
+    source_augment: dict[Source, dict[str, Any]]  # some of Augment's keys; rules.py checks them
     mix: Mix
     dropout: Dropout
     schedule: Schedule
@@ -217,10 +231,10 @@ class Ingest(Section):
     memory_budget: Bytes
     masks: Annotated[
         dict[Literal["wear", "incorrect", "bare"], NotBelow0],
-        told("shares of wear, incorrect and bare, such as {wear: 0.6, incorrect: 0.2, bare: 0.2}"),
+        expects("shares of wear, incorrect and bare, such as {wear: 0.6, incorrect: 0.2, bare: 0.2}"),
     ]
     medical_types: Annotated[
-        dict[int | str, Literal["wear", "incorrect", "not_wear"]], told("wear, incorrect or not_wear for each TYPE")
+        dict[int | str, Literal["wear", "incorrect", "not_wear"]], expects("wear, incorrect or not_wear for each TYPE")
     ]
 
 
@@ -232,7 +246,7 @@ class Relabel(Section):
 
 class FixLabels(Section):
     auto: StrictBool
-    margin: AnyNumber
+    margin: Annotated[float, number("")]
     action: Literal["change", "drop", "weight"]
     weight: Share
     most: Share
@@ -240,7 +254,7 @@ class FixLabels(Section):
 
 class Resample(Section):
     old_mean: NotBelow0
-    oldest: Years
+    oldest: Annotated[int, whole(60, 120, " of years")]
 
 
 class Pretrain(Section):
@@ -293,9 +307,7 @@ class Predict(Section):
 
 class Stack(Section):
     candidates: Candidates
-    folds: Annotated[
-        int, whole(3, 100), told("a whole number from 3 to 100")
-    ]  # a candidate learns on folds of which its own judgement needs two
+    folds: Annotated[int, whole(3, 100)]  # a candidate learns on folds of which its own judgement needs two
 
 
 class Explain(Section):
@@ -314,7 +326,7 @@ class Params(Section):
     scale: Scale
     model: Model
     members: dict[str, Recipe]
-    seed: Annotated[int, whole(0, HUGE), told(f"a whole number from 0 to {HUGE}")]
+    seed: Annotated[int, whole(0, HUGE), expects(f"a whole number from 0 to {HUGE}")]
     folds: list[Count]
     trained: Texts
     students: Texts

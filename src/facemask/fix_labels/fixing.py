@@ -40,11 +40,11 @@ def fix_labels(
         photos[f"written_{column}"] = photos[column]
     photos["origin"], photos["weight"] = pd.Series("", index=photos.index, dtype="str"), np.float32(1)
     fixed, people = apply_corrections(photos, corrections, "people")
-    sure, spared = _automatic(photos, suspects, corrections, options)
+    sure, held_back = _automatic(photos, suspects, corrections, options)
     fixed, auto = _act(fixed, sure, options)
     changed = people[people["status"] == "changed"].assign(origin="people", action="change", score=np.nan)
     changes = pd.concat([changed, auto.reindex(columns=CHANGES)], ignore_index=True)[CHANGES]
-    return fixed, changes, _metrics(fixed, people, auto, spared) | {"expected_errors": expected_errors(suspects)}
+    return fixed, changes, _metrics(fixed, people, auto, held_back) | {"expected_errors": expected_errors(suspects)}
 
 
 def _automatic(
@@ -91,14 +91,14 @@ def _act(photos: pd.DataFrame, sure: pd.DataFrame, options: Mapping[str, Any]) -
     return acted, lines
 
 
-def _metrics(fixed: pd.DataFrame, people: pd.DataFrame, auto: pd.DataFrame, spared: int) -> dict[str, Any]:
+def _metrics(fixed: pd.DataFrame, people: pd.DataFrame, auto: pd.DataFrame, held_back: int) -> dict[str, Any]:
     changed = people[people["status"] == "changed"]
     return {
         "people": {name: int((changed["attribute"] == name).sum()) for name in ("mask", "gender", "age", "swap")},
         "auto": {name: int((auto["attribute"] == name).sum()) for name in LABELS},
         "people_kept": int((people["status"] == "kept").sum()),
         "people_absent": int((people["status"] == "absent").sum()),
-        "auto_held_back": spared,
+        "auto_held_back": held_back,
         "photos_by_people": int((fixed["origin"] == "people").sum()),
         "photos_by_auto": int((fixed["origin"] == "auto").sum()),
         "photos_dropped": int((fixed["weight"] == 0).sum()),

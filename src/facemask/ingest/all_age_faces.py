@@ -5,7 +5,7 @@ from typing import Any
 
 from facemask.core.errors import UserError
 from facemask.core.labels import GENDER, MASK
-from facemask.ingest.listing import LISTS, Listing, as_table, row
+from facemask.ingest.listing import LISTS, Listing, row
 from facemask.ingest.tree import Broken, Tree, read
 
 NAME = "all_age_faces"
@@ -26,7 +26,7 @@ def list_photos(tree: Tree) -> Listing:
     """Every face as bare (not_wear), sorted by path. Raises UserError where the layout or the faces are missing."""
     folder, prefix = _photo_folder(tree)
     tree = tree.beneath(prefix)
-    listing = Listing(as_table([]), tree.entries, list(tree.refused))
+    listing = Listing.of(tree)
     sets = _genders_of_sets(tree, listing)
     rows = []
     contradictions = 0
@@ -44,7 +44,9 @@ def list_photos(tree: Tree) -> Listing:
     if not rows:
         raise UserError(f"{tree.where}/{folder} has no photo named like 07565A05.jpg; {MEND}")
     listing.bare = [one["photo"] for one in rows]
-    _note(listing, rows, sets, contradictions)
+    if contradictions:
+        listing.notes.append(f"{contradictions} faces have another gender in image sets than by serial, which counts")
+    _note(listing, rows, sets)
     return listing.complete(tree, rows, _why_not_used)
 
 
@@ -86,10 +88,8 @@ def _genders_of_sets(tree: Tree, listing: Listing) -> dict[str, int]:
     return genders
 
 
-def _note(listing: Listing, rows: list[dict[str, Any]], sets: dict[str, int], contradictions: int) -> None:
+def _note(listing: Listing, rows: list[dict[str, Any]], sets: dict[str, int]) -> None:
     stems = {one["person"] for one in rows}
-    if contradictions:
-        listing.notes.append(f"{contradictions} faces have another gender in image sets than by serial, which counts")
     if not sets:
         listing.notes.append("image sets/train.txt and val.txt are not there: genders are not cross-checked")
     elif stems != sets.keys():

@@ -5,7 +5,7 @@ from typing import Any
 from facemask.core.csv_files import CsvFile, clean_path, whole_years
 from facemask.core.errors import UserError
 from facemask.core.labels import MASK
-from facemask.ingest.listing import LISTS, Listing, Names, as_table, gender_code, read_csv, row
+from facemask.ingest.listing import LISTS, Listing, Names, gender_code, read_csv, row
 from facemask.ingest.tree import Tree, begins_as_photo, is_inside
 
 NAME = "competition"
@@ -31,7 +31,7 @@ def list_photos(tree: Tree) -> Listing:
     Raises UserError for a tree, column, label, folder or list that is not there or not understood.
     """
     tree = tree.beneath(root_of(tree))
-    listing = Listing(as_table([]), tree.entries, list(tree.refused))
+    listing = Listing.of(tree)
     rows = [*_train(tree, listing), *_eval(tree, listing)]
     return listing.complete(tree, rows, _why_not_used)
 
@@ -76,7 +76,7 @@ def _train(tree: Tree, listing: Listing) -> list[dict[str, Any]]:
             table.fault(line, f"the {wrong} of {folder!r} is not known; write male or female, and whole years")
         facts.append((line, folder, {"id": cells["id"].strip(), "gender": gender, "age": age}))
     rows = []
-    for folder, (line, person) in table.told(facts).items():
+    for folder, (line, person) in table.by_key(facts).items():
         if not is_inside(folder) or "/" in folder:
             listing.refuse_line(TRAIN_PHOTOS + folder, f"{TRAIN_LIST} line {line}: its path leads out of the tree")
         elif folder in folders:
@@ -101,9 +101,8 @@ def _below(folder: str, text: str) -> str:
 def _files_by_folder(tree: Tree) -> dict[str, list[str]]:
     folders: dict[str, list[str]] = {}
     for path in tree.entries:
-        parts = path.split("/")
-        if path.startswith(TRAIN_PHOTOS) and len(parts) == 4:
-            folders.setdefault(parts[2], []).append(path)
+        if path.startswith(TRAIN_PHOTOS) and path.count("/") == 3:
+            folders.setdefault(path.split("/")[2], []).append(path)
     return folders
 
 

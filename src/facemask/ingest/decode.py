@@ -21,13 +21,12 @@ from PIL import Image
 from facemask.core.labels import Array
 from facemask.ingest.tree import Broken
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
+FORMATS, READ = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF"), "JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF, HEIC"
 JPEG_START, PNG_START = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 HEIC_START = re.compile(rb".{4}ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)(?!.{0,32}avif)", re.DOTALL)
 # A JPEG's marker: no stuffed byte, no restart marker; and those that are used here.
 MARKER = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")
 JFIF, ADOBE, START_OF_SCAN, END = 0xE0, 0xEE, 0xDA, 0xD9
-FRAMES = tuple(marker for marker in range(0xC0, 0xD0) if marker not in (0xC4, 0xC8, 0xCC))
 SEQUENTIAL_FRAMES = (0xC0, 0xC1)
 DECODING = (*range(0xC0, 0xD0), 0xDB, 0xDD)  # frames and tables: all that decoding needs before the first scan
 CLEAN_JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
@@ -123,10 +122,7 @@ def _decode_jpeg(data: bytes, short_side: int, pixel_limit: int) -> Photo:
         if any(words in str(error) for words in HARMLESS):
             return _decode_other(data, short_side, pixel_limit)
         raise Broken(_jpeg_reason(str(error))) from error
-    orientation = _orientation(data, header)
-    return Photo(
-        _turn(_shrink(np.asarray(pixels), short_side), orientation), *_upright_size(width, height, orientation)
-    )
+    return _upright(np.asarray(pixels), width, height, short_side, _orientation(data, header))
 
 
 def _header(data: bytes) -> list[Segment]:
@@ -193,19 +189,16 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def _turn(pixels: Array, orientation: int) -> Array:
-    """The array that a viewer shows for an EXIF orientation 1..8."""
+def _upright(pixels: Array, width: int, height: int, short_side: int, orientation: int) -> Photo:
+    """The photo that a viewer shows for an EXIF orientation 1..8, scaled; `width`, `height`: of the original as stored."""
+    pixels = _shrink(pixels, short_side)
     if orientation in SIDEWAYS:
-        pixels = pixels.transpose(1, 0, 2)
+        pixels, width, height = pixels.transpose(1, 0, 2), height, width
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
-
-
-def _upright_size(width: int, height: int, orientation: int) -> tuple[int, int]:
-    return (height, width) if orientation in SIDEWAYS else (width, height)
+    return Photo(np.ascontiguousarray(pixels), width, height)
 
 
 def _decode_other(data: bytes, short_side: int, pixel_limit: int, formats: tuple[str, ...] = FORMATS) -> Photo:
@@ -214,9 +207,7 @@ def _decode_other(data: bytes, short_side: int, pixel_limit: int, formats: tuple
         try:
             image = Image.open(io.BytesIO(data), formats=formats)
         except OSError as error:
-            raise Broken(
-                "not an image of a kind that is read here (JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF, HEIC)"
-            ) from error
+            raise Broken(f"not an image of a kind that is read here ({READ})") from error
         with image:
             width, height = image.size
             heavy = image.format in HEAVY_FORMATS
@@ -228,7 +219,7 @@ def _decode_other(data: bytes, short_side: int, pixel_limit: int, formats: tuple
             value = image.getexif().get(ORIENTATION, 1)  # after the pixels: in a PNG it may follow them
             orientation = value if value in range(1, 9) else 1
             pixels = _rgb(image)
-    return Photo(_turn(_shrink(pixels, short_side), orientation), *_upright_size(width, height, orientation))
+    return _upright(pixels, width, height, short_side, orientation)
 
 
 def _heif() -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 from facemask.core.csv_files import CsvFile, NoColumn, clean_path, is_blank, whole_number, whole_years
 from facemask.core.errors import UserError
 from facemask.core.labels import GENDER, MASK
-from facemask.ingest.listing import LISTS, Listing, Names, as_table, gender_code, mask_code, read_csv, row
+from facemask.ingest.listing import LISTS, Listing, Names, gender_code, mask_code, read_csv, row
 from facemask.ingest.tree import Tree, is_inside
 
 NAME = "folders"
@@ -24,7 +24,7 @@ OPTIONAL = ("person", *READERS)
 def list_photos(tree: Tree) -> Listing:
     """Every photo of the tree, sorted by path; what no csv says stays unknown. Raises UserError."""
     tree = tree.beneath(tree.top())
-    listing = Listing(as_table([]), tree.entries, list(tree.refused))
+    listing = Listing.of(tree)
     lists = _lists(tree, listing)
     known = _known(tree, lists, listing)
     rows = []
@@ -35,11 +35,9 @@ def list_photos(tree: Tree) -> Listing:
     if not rows:
         raise UserError(f"{tree.where} has no photo; set data.folders to a folder or zip of faces, or to null")
     listing.bare = _bare(rows)
-    if listing.bare:
-        listing.notes.append(
-            f"every known mask is not_wear: masks are drawn on these {len(listing.bare)} faces by draw"
-        )
-    unlisted = sum(1 for one in rows if one["mask"] is None and one["gender"] is None and one["age"] is None)
+    if count := len(listing.bare):
+        listing.notes.append(f"every known mask is not_wear: masks are drawn on these {count} faces by draw")
+    unlisted = sum(all(one[name] is None for name in READERS) for one in rows)
     if unlisted:
         listing.notes.append(f"of {unlisted} photos neither mask nor gender nor age is known")
     return listing.complete(tree, rows, lambda path: LISTS if path in lists else _other(path))
@@ -86,9 +84,9 @@ def _known(tree: Tree, lists: dict[str, CsvFile], listing: Listing) -> dict[str,
     places, photos = _places(tree, lists), set(tree.images())
     for path, table in lists.items():
         facts = [(line, places[path, line], _values(table, line, cells)) for line, cells in table.rows]
-        told = table.told(facts)
+        described = table.by_key(facts)
         table.check()
-        for photo, (line, values) in told.items():
+        for photo, (line, values) in described.items():
             if not is_inside(photo):
                 listing.refuse_line(photo, f"{path} lists it in line {line}, and its path leads out of the tree")
             elif photo not in tree.entries:

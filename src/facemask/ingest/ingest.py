@@ -16,14 +16,14 @@ from facemask.core.errors import UserError
 from facemask.core.files import replacing, write_csv, write_parquet
 from facemask.core.tables import SCHEMA, empty_table, first_of_same_bytes
 from facemask.ingest.decode import decode
+from facemask.ingest.decode_worker import Task
 from facemask.ingest.listing import Listing
 from facemask.ingest.mask_overlay import MASK_OF_PLACEMENT, Overlay
-from facemask.ingest.photo_task import Answer, Task
-from facemask.ingest.progress import Line, Progress, identity, locked, remove, remove_stale
+from facemask.ingest.progress import Progress, claimed, identity, remove, remove_stale
 from facemask.ingest.ray_pool import Cluster
 from facemask.ingest.store import JPEGS, PIXELS
 from facemask.ingest.tree import Broken, read, stamp
-from facemask.ingest.worker_pool import Crew, cores
+from facemask.ingest.worker_pool import WorkerPool, cores
 
 PHOTOS_A_PROCESS = 32  # fewer are not worth the start of another one
 SAMPLE = 32  # photos that are opened to tell how large a store will be
@@ -45,18 +45,6 @@ class Settings:
     memory_budget: int
     engine: str
 
-    def __post_init__(self) -> None:
-        """Raises UserError that names the key of a value out of range."""
-        for name in ("short_side", "pixel_limit", "memory_budget"):
-            if getattr(self, name) < 1:
-                raise UserError(f"ingest.{name} is {getattr(self, name)}; it must be at least 1")
-        if self.on_broken not in ("quarantine", "fail"):
-            raise UserError(f"ingest.on_broken is {self.on_broken!r}; it must be quarantine or fail")
-        if self.engine not in ("local", "ray"):
-            raise UserError(f"ingest.engine is {self.engine!r}; it must be local or ray")
-        if not 0 <= self.most_broken <= 1 or self.workers < 0:
-            raise UserError("ingest.most_broken must be a share between 0 and 1 and ingest.workers at least 0")
-
 
 @dataclass(frozen=True)
 class Outputs:
@@ -66,11 +54,7 @@ class Outputs:
 
 
 def ingest(
-    listing: Listing,
-    overlays: dict[str, Overlay],
-    settings: Settings,
-    outputs: Outputs,
-    checkpoints: Path,
+    listing: Listing, overlays: dict[str, Overlay], settings: Settings, outputs: Outputs, checkpoints: Path
 ) -> pd.DataFrame:
     """Decode every listed photo and write the three outputs; the photo table is returned.
 
@@ -83,9 +67,11 @@ def ingest(
     masks = {photo: asdict(overlay) for photo, overlay in overlays.items()}
     bytes_depend_on = [source, settings.short_side, settings.pixel_limit, kind.decode(), masks]
     folder = checkpoints / f"{source}-{identity(bytes_depend_on)}"
-    with locked(folder):
+    with claimed(folder):
         remove_stale(checkpoints, source, folder)
-        with Progress(folder, kind, _stamped(listing)) as progress:
+        places = zip(listing.photos["photo"], listing.photos["path"], strict=True)
+        stamped = ((photo, stamp(listing.entries[path])) for photo, path in places)
+        with Progress(folder, kind, stamped) as progress:
             _decode(listing, overlays, settings, progress)
             facts = pd.DataFrame(progress.facts(), index=listing.photos.index)
             _write_quarantine(listing, facts["broken"], settings, outputs)
@@ -132,22 +118,16 @@ def _store_kind(listing: Listing, settings: Settings) -> bytes:
     return PIXELS if count * sum(sizes) <= settings.memory_budget * len(sizes) else JPEGS
 
 
-def _stamped(listing: Listing) -> Iterator[tuple[str, str]]:
-    """(photo, stamp of its file) of each listed photo."""
-    for photo, path in zip(listing.photos["photo"], listing.photos["path"], strict=True):
-        yield photo, stamp(listing.entries[path])
-
-
 def _decode(listing: Listing, overlays: dict[str, Overlay], settings: Settings, progress: Progress) -> None:
     start, count = progress.done, len(listing.photos)
     tasks = _tasks(listing, overlays, settings, progress)
-    with _engine(settings, count - start) as crew:
-        answers = tqdm(crew.answers(tasks), total=count, initial=start, unit="photo", mininterval=1.0)
+    with _engine(settings, count - start) as pool:
+        answers = tqdm(pool.answers(tasks), total=count, initial=start, unit="photo", mininterval=1.0)
         rows = listing.photos.iloc[start:]
         for photo, path, found in zip(rows["photo"], rows["path"], answers, strict=True):
             if found.broken:
                 _refuse([(path, found.broken)], settings)
-            progress.add({"photo": photo} | _facts(found), found.data)
+            progress.add({"photo": photo} | {name: getattr(found, name) for name in FACTS}, found.data)
 
 
 def _tasks(listing: Listing, overlays: dict[str, Overlay], settings: Settings, progress: Progress) -> Iterator[Task]:
@@ -158,14 +138,10 @@ def _tasks(listing: Listing, overlays: dict[str, Overlay], settings: Settings, p
         yield Task(entry, settings.short_side, settings.pixel_limit, progress.kind, overlay, points)
 
 
-def _engine(settings: Settings, tasks: int) -> Crew | Cluster:
+def _engine(settings: Settings, tasks: int) -> WorkerPool | Cluster:
     if settings.engine == "ray":
         return Cluster(settings.workers)
-    return Crew(max(1, min(settings.workers or cores(), -(-tasks // PHOTOS_A_PROCESS))))
-
-
-def _facts(found: Answer) -> Line:
-    return {name: getattr(found, name) for name in FACTS}
+    return WorkerPool(max(1, min(settings.workers or cores(), -(-tasks // PHOTOS_A_PROCESS))))
 
 
 def _refuse(broken: list[tuple[str, str]], settings: Settings) -> None:

@@ -37,6 +37,11 @@ class Listing:
     missing: int = 0
     files: int = 0
 
+    @classmethod
+    def of(cls, tree: Tree) -> "Listing":
+        """Without photos yet; what the tree refuses is refused."""
+        return cls(as_table([]), tree.entries, list(tree.refused))
+
     def __post_init__(self) -> None:
         self.of_tree = {path for path, _ in self.refused}
 
@@ -86,17 +91,9 @@ def row(
     gender: int | None = None,
     age: int | None = None,
 ) -> dict[str, Any]:
-    return {
-        "photo": f"{source}/{path}",
-        "source": source,
-        "person": person,
-        "file": path.rsplit("/", 1)[-1],
-        "split": split,
-        "mask": mask,
-        "gender": gender,
-        "age": age,
-        "path": path,
-    }
+    """A row of the columns LISTED, in their order, and path."""
+    cells = (f"{source}/{path}", source, person, path.rsplit("/", 1)[-1], split, mask, gender, age)
+    return dict(zip(LISTED, cells, strict=True)) | {"path": path}
 
 
 def as_table(rows: list[dict[str, Any]]) -> pd.DataFrame:

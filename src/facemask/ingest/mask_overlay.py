@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from facemask.core.errors import UserError
 from facemask.core.labels import MASK, Array
 from facemask.core.rng import generator
 from facemask.ingest.mask_designs import ANCHORS, HEIGHT, WIDTH, design
@@ -78,10 +77,8 @@ class Face:
 
 
 def choose_overlays(photos: list[str], shares: dict[str, float], seed: int) -> dict[str, Overlay]:
-    """Photo -> mask to draw, by draw; photos that stay bare are left out. Raises UserError for shares that are none."""
+    """Photo -> mask to draw, at random by `shares` of WORN; photos that stay bare are left out."""
     weights = np.array([shares.get(name, 0.0) for name in WORN], dtype=np.float64)
-    if set(shares) - set(WORN) or (weights < 0).any() or weights.sum() <= 0:
-        raise UserError(f"ingest.masks is {dict(shares)}; it must give shares of {', '.join(WORN)}")
     chosen = {}
     for photo in photos:
         random = generator(seed, "ingest", photo)
@@ -115,13 +112,9 @@ def _face(points: Array, jaw: Array | None, width: int, height: int) -> Face:
     down = mouth - centre
     area = across[0] * down[1] - across[1] * down[0]
     sizes = float(np.hypot(*across)), float(np.hypot(*down))
-    inside = (points > 0).all() and (points[:, 0] < width).all() and (points[:, 1] < height).all()
-    if (
-        not inside
-        or min(sizes) < SMALLEST_FACE
-        or not 0.5 < sizes[1] / sizes[0] < 4
-        or area < 0.5 * sizes[0] * sizes[1]
-    ):
+    inside = (points > 0).all() and (points < [width, height]).all()
+    has_size = min(sizes) >= SMALLEST_FACE and 0.5 < sizes[1] / sizes[0] < 4
+    if not (inside and has_size and area >= 0.5 * sizes[0] * sizes[1]):
         raise NoFace
     axes = np.stack([across, down], axis=1)
     aside = float(np.linalg.solve(axes, points[TIP] - centre)[0])
@@ -137,16 +130,8 @@ def _anchors(face: Face, points: Array, placement: str, random: np.random.Genera
     aside = float(np.sin(np.radians(face.turn)))
     upper, lower = top + CORNERS * (lowest - top), top + 0.62 * (lowest - top)
     upper_left, upper_right, lower_right, tip, lower_left = _sides(face.jaw, aside, upper)
-    return np.array(
-        [
-            face.at(upper_left, upper),
-            face.at(aside * 0.8, top),
-            face.at(upper_right, upper),
-            face.at(lower_right, lower),
-            face.at(tip, lowest),
-            face.at(lower_left, lower),
-        ]
-    )
+    across = (upper_left, aside * 0.8, upper_right, lower_right, tip, lower_left)
+    return np.array([face.at(*place) for place in zip(across, (upper, top, upper, lower, lowest, lower), strict=True)])
 
 
 def _sides(jaw: Array | None, aside: float, upper: float) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from facemask.core.csv_files import clean_path, is_blank, whole_number, whole_years
 from facemask.core.errors import UserError
 from facemask.core.labels import MASK
-from facemask.ingest.listing import LISTS, Listing, Names, as_table, gender_code, mask_code, read_csv, row
+from facemask.ingest.listing import LISTS, Listing, Names, gender_code, read_csv, row
 from facemask.ingest.tree import Tree
 
 NAME = "medical_masks"
@@ -29,21 +29,21 @@ def list_photos(tree: Tree, mask_of_type: dict[Any, str]) -> Listing:
 
     `mask_of_type`: the data's TYPE -> wear, incorrect or not_wear (its meaning is contested). Raises UserError.
     """
-    types = _codes(mask_of_type)
-    listing = Listing(as_table([]), tree.entries, list(tree.refused))
+    types = {str(kind): MASK.index(word) for kind, word in mask_of_type.items()}
+    listing = Listing.of(tree)
     lines = _lines(tree, listing)
     rows, doubts = [], Counter[str]()
     for path in tree.images():
         name = path.rsplit("/", 1)[-1]
         match = FILE_NAME.fullmatch(name)
-        told = [*lines.get(name, []), *([_facts(match.groupdict())] if match else [])]
-        kinds = {known["TYPE"] for known in told if known.get("TYPE")}
-        if not told:
+        claims = [*lines.get(name, []), *([_facts(match.groupdict())] if match else [])]
+        kinds = {known["TYPE"] for known in claims if known.get("TYPE")}
+        if not claims:
             listing.refused.append((path, "in no df_part csv, and not named <ID>_<TYPE>_<USER_ID>_<GENDER>_<AGE>"))
         elif not kinds or kinds - types.keys():
             listing.refused.append((path, "its TYPE stands not in ingest.medical_types"))
         else:
-            rows.append(_photo(path, told, types, doubts))
+            rows.append(_photo(path, claims, types, doubts))
     if not rows:
         raise UserError(
             f"{tree.where} holds no photo of this data set; set data.medical_masks to its folder or zip, or to null"
@@ -64,7 +64,7 @@ def _lines(tree: Tree, listing: Listing) -> dict[str, list[dict[str, Any]]]:
             if not name:
                 table.fault(line, "name is empty")
             facts.append((line, names.find(cells["name"]) or names.find(name) or name, _facts(cells)))
-        for name, (line, values) in table.told(facts).items():
+        for name, (line, values) in table.by_key(facts).items():
             lines.setdefault(name, []).append(values)
             if name not in names.exact:
                 listing.refuse_line(name, f"missing: {path} lists it in line {line}")
@@ -78,27 +78,17 @@ def _facts(cells: dict[str, str]) -> dict[str, str | None]:
     return facts | {"GENDER": facts["GENDER"] and facts["GENDER"].upper()}
 
 
-def _codes(mask_of_type: dict[Any, str]) -> dict[str, int]:
-    codes = {}
-    for kind, word in mask_of_type.items():
-        value = mask_code(str(word))
-        if value is None:
-            raise UserError(f"ingest.medical_types.{kind} is {word!r}; it must be one of {', '.join(MASK)}")
-        codes[str(kind)] = value
-    return codes
-
-
-def _photo(path: str, told: list[dict[str, Any]], types: dict[str, int], doubts: Counter[str]) -> dict[str, Any]:
+def _photo(path: str, claims: list[dict[str, Any]], types: dict[str, int], doubts: Counter[str]) -> dict[str, Any]:
     readers: dict[str, Callable[[str], int | None]] = {"TYPE": types.get, "GENDER": gender_code, "AGE": whole_years}
     agreed: dict[str, int | None] = {}
     for name, reader in readers.items():
-        found = {reader(known[name]) for known in told if known.get(name)}
+        found = {reader(known[name]) for known in claims if known.get(name)}
         agreed[name] = found.pop() if len(found) == 1 else None
         if found:
             doubts[f"csv and file name contradict each other on {name}, which stays unknown"] += 1
         elif agreed[name] is None:
             doubts[f"no {name} that is understood, which stays unknown"] += 1
-    if len(told) == 1:
+    if len(claims) == 1:
         doubts["only the csv or only the file name tells what they show"] += 1
-    person = next((known["USER_ID"] for known in told if known.get("USER_ID")), path)
+    person = next((known["USER_ID"] for known in claims if known.get("USER_ID")), path)
     return row(NAME, path, "extra", person, agreed["TYPE"], agreed["GENDER"], agreed["AGE"])

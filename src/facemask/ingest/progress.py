@@ -4,43 +4,32 @@ Two files that only grow: `pixels` (the store to be) and `log` (a line of JSON a
 counts is the longest prefix of the log that fits this run's photos and the pixels that are there; the rest is cut off.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from facemask.core.errors import UserError
-from facemask.core.files import replacing
+from facemask.core.files import locked, replacing
 
 Line = dict[str, Any]
 
 
 def identity(settings: Any) -> str:
-    """A name for what decides an ingest's bytes: its settings and the code of photos/ and sources/."""
-    here = Path(__file__).parent
+    """A name for what decides an ingest's bytes: its settings and the code of this folder."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for module in sorted([*here.glob("*.py"), *(here.parent / "sources").glob("*.py")]):
+    for module in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(module.name.encode() + b"\0" + module.read_bytes())
     return digest.hexdigest()[:16]
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process. Raises UserError while another process has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"{folder} is in use: another run of this ingest is at work; wait for it or stop it"
-            ) from error
-        yield
+def claimed(folder: Path) -> AbstractContextManager[None]:
+    """Hold a checkpoint's folder for this process. Raises UserError while another process has it."""
+    return locked(folder / "lock", f"{folder} is in use: another run of this ingest is at work; wait for it or stop it")
 
 
 class Progress:
@@ -96,20 +85,19 @@ class Progress:
 
     def _fitting(self, wanted: Iterable[tuple[str, str]]) -> tuple[int, int, int]:
         """How many lines count, the log's size up to them, and the pixels' size up to them."""
-        done, log_size, position = 0, 0, 0
         if not self.log_path.exists() or not self.pixels_path.exists():
-            return done, log_size, position
-        size = self.pixels_path.stat().st_size
+            return 0, 0, 0
         with open(self.log_path, "rb") as log, open(self.pixels_path, "rb") as pixels:
             if pixels.read(len(self.kind)) != self.kind:
-                return done, log_size, position
-            position = len(self.kind)
+                return 0, 0, 0
+            size = os.fstat(pixels.fileno()).st_size
+            done, log_size, position = 0, 0, len(self.kind)
             for text, (photo, stamp) in zip(log, wanted, strict=False):
                 line = _parsed(text)
                 if line is None or (line["photo"], line["stamp"]) != (photo, stamp) or position + line["bytes"] > size:
                     break
                 done, log_size, position = done + 1, log_size + len(text), position + line["bytes"]
-        return done, log_size, position
+            return done, log_size, position
 
     @staticmethod
     def _open(path: Path, size: int) -> BinaryIO:
@@ -121,13 +109,10 @@ class Progress:
 
 def _parsed(text: bytes) -> Line | None:
     """None for the half line that a killed process leaves."""
-    if not text.endswith(b"\n"):
-        return None
-    try:
-        line: Line = json.loads(text)
-    except ValueError:
-        return None
-    return line
+    with suppress(ValueError):
+        line: Line | None = json.loads(text) if text.endswith(b"\n") else None
+        return line
+    return None
 
 
 def remove(folder: Path) -> None:
@@ -142,5 +127,5 @@ def remove_stale(checkpoints: Path, source: str, current: Path) -> None:
     """Drop what earlier settings of the same source left behind, unless a process holds it."""
     for folder in checkpoints.glob(f"{source}-*"):
         if folder != current:
-            with suppress(UserError), locked(folder):
+            with suppress(UserError), claimed(folder):
                 remove(folder)

@@ -1,6 +1,6 @@
 """The tasks of an ingest on the machines of a Ray cluster: answers in the order of the tasks, and of the same bytes.
 
-A shard of tasks is one Ray task; a Ray process hands it to a decoding process of its own (ingest/worker_pool.py), so that a
+A shard of tasks is one Ray task; a Ray process gives it to a decoding process of its own (ingest/worker_pool.py), so that a
 photo which kills or hangs a decoder costs what it costs on one machine. Ray runs a shard again if a machine is lost.
 RAY_ADDRESS names a running cluster (host:port, or auto); without it Ray is started on this machine alone.
 """
@@ -17,8 +17,8 @@ from socket import create_connection, gethostname
 from typing import Any
 
 from facemask.core.errors import UserError
-from facemask.ingest.photo_task import Answer, Task
-from facemask.ingest.worker_pool import Crew, cores
+from facemask.ingest.decode_worker import Answer, Task
+from facemask.ingest.worker_pool import WorkerPool, cores
 
 TASKS_A_SHARD = 32
 SHARDS_A_CORE = 2  # one at work and one that follows: what a slow shard may hold up
@@ -89,13 +89,13 @@ def answer_shard(shard: list[Task]) -> list[Answer]:
                 f"{gethostname()} does not see {folder}; the photos must lie at the same path on every machine of the"
                 " cluster, or set ingest.engine=local"
             )
-    return list(_crew().answers(shard))
+    return list(_pool().answers(shard))
 
 
 @cache
-def _crew() -> Crew:
+def _pool() -> WorkerPool:
     """One for all shards of a Ray process; its decoding process ends with it."""
-    return Crew(1).__enter__()
+    return WorkerPool(1).__enter__()
 
 
 def _check_answers(address: str | None) -> None:
@@ -109,9 +109,8 @@ def _fetched(shard: Any) -> list[Answer]:
     import ray
 
     try:
-        found: list[Answer] = ray.get(shard)
+        return list(ray.get(shard))
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, UserError):
             raise UserError(str(error.cause)) from error
         raise
-    return found

@@ -1,10 +1,9 @@
 """A folder or a zip as files that can be read one by one, and that never lead out of it.
 
 Nothing is unpacked; a folder of zips, as downloads in parts leave it, is one tree. Names are in Unicode's composed form
-(NFC), as csv files have them; a Mac writes them decomposed. What an operating system strews about (`._*`, `Thumbs.db`,
+(NFC), as csv files have them; a Mac writes them decomposed. What an operating system leaves behind (`._*`, `Thumbs.db`,
 `__MACOSX/`) is passed over and counted; what is refused (a link out of the folder, `../` in a zip) is listed with its reason.
-Followed are symbolic links to folders (and zips) at the top of a folder, which its owner put there, links inside the tree and
-links into DVC's cache.
+Which symbolic links are followed stands in walk.py.
 """
 
 import os
@@ -133,17 +132,13 @@ class Tree:
         return [path for path in self.photos if path.startswith(prefix)]
 
 
-def is_image_name(path: str) -> bool:
-    return PHOTO_NAME.fullmatch(path) is not None
-
-
 def is_photo(entry: Entry, path: str) -> bool:
     """Whether a file is one to decode: by its ending where that is a known one, by its first bytes otherwise."""
-    return is_image_name(path) or (not OTHER_NAME.fullmatch(path) and begins_as_photo(entry))
+    return bool(PHOTO_NAME.fullmatch(path)) or (not OTHER_NAME.fullmatch(path) and begins_as_photo(entry))
 
 
 def begins_as_photo(entry: Entry) -> bool:
-    """By the first bytes alone; False too for a file that cannot be read."""
+    """By the first bytes alone; False for a file that cannot be read."""
     with suppress(Broken, OSError):
         return PHOTO_HEAD.match(_head(entry)) is not None
     return False
@@ -281,13 +276,9 @@ def _member_name(member: zipfile.ZipInfo) -> str:
     """Names without the UTF-8 flag are in the writer's own code page: on a Korean Windows that is cp949."""
     name = member.orig_filename
     if not member.flag_bits & UTF8_NAME and not name.isascii():
-        raw = _raw_name(member)
-        for encoding in ("utf-8", "cp949"):
-            try:
-                name = raw.decode(encoding)
-                break
-            except UnicodeDecodeError:
-                continue
+        for encoding in ("cp949", "utf-8"):  # UTF-8 wins where both fit
+            with suppress(UnicodeDecodeError):
+                name = _raw_name(member).decode(encoding)
     return name.replace("\\", "/") if "/" not in name else name
 
 

@@ -1,7 +1,7 @@
-"""Tasks to several processes, answers in the order of the tasks, whatever the processes do.
+"""Decodes photos in several processes and gives the answers in the order of the tasks, whatever the processes do.
 
-At most a window of tasks is under way, so memory stays flat. A photo on which a process hangs, or on which two die, is
-answered as broken, and a new process takes the place: the oldest unanswered task of a process is the one it is at.
+At most a window of tasks is under way, so memory stays flat. A photo on which a worker hangs, or on which two die, is
+answered as broken, and a new worker takes the place. Workers answer in order: the oldest open task is the one at fault.
 """
 
 import os
@@ -13,30 +13,34 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from socket import socketpair
+from typing import TypeAlias
 
-from facemask.ingest import decode_worker as worker
-from facemask.ingest.photo_task import Answer, Task
+from facemask.ingest.decode_worker import Answer, Task
 
-TASKS_A_HAND = 4  # under way in each: one at work, the others so that it never waits
-WINDOW_A_HAND = 64  # finished or under way and not yet passed on: what a slow photo may hold up
+# Not `python -m`: the answers' class must have the same name on both sides.
+CODE = "import sys; from facemask.ingest.decode_worker import serve; serve(int(sys.argv[1]))"
+TASKS_A_WORKER = 4  # under way in each: one at work, the others so that it never waits
+WINDOW_A_WORKER = 64  # finished or under way and not yet passed on: what a slow photo may hold up
 SECONDS_A_PHOTO = 120
 SECONDS_TO_END = 5
 
+Numbered: TypeAlias = tuple[int, Task]
 
-class Hand:
-    """A process, its connection, and the (number, task) it has been given and has not answered, oldest first."""
+
+class Worker:
+    """A process, its connection, and the (number, task) that it has not answered yet, oldest first."""
 
     def __init__(self) -> None:
         ours, theirs = socketpair()
         with theirs:
-            command = [sys.executable, "-m", worker.__name__, str(theirs.fileno())]
+            command = [sys.executable, "-c", CODE, str(theirs.fileno())]
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         self.connection = Connection(ours.detach())
-        self.tasks: deque[tuple[int, Task]] = deque()
+        self.tasks: deque[Numbered] = deque()
         self.since = time.monotonic()
 
-    def greet(self) -> None:
-        """Wait until the process has started. Raises RuntimeError if it does not."""
+    def wait_until_ready(self) -> None:
+        """Raises RuntimeError if the process does not start."""
         try:
             self.connection.recv()
         except (EOFError, ConnectionResetError) as error:
@@ -69,27 +73,27 @@ class Hand:
             self.process.wait()
 
 
-class Crew:
-    """A context manager around the processes."""
+class WorkerPool:
+    """A context manager around the workers."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.hands: list[Hand] = []
+        self.workers: list[Worker] = []
         self.ready: dict[int, Answer] = {}
-        self.again: deque[tuple[int, Task]] = deque()
+        self.again: deque[Numbered] = deque()
         self.died_on: set[int] = set()
 
-    def __enter__(self) -> "Crew":
-        self.hands = [Hand() for _ in range(self.size)]
-        for hand in self.hands:
-            hand.greet()
+    def __enter__(self) -> "WorkerPool":
+        self.workers = [Worker() for _ in range(self.size)]
+        for worker in self.workers:
+            worker.wait_until_ready()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for hand in self.hands:
-            hand.connection.close()
-        for hand in self.hands:
-            hand.end()
+        for worker in self.workers:
+            worker.connection.close()
+        for worker in self.workers:
+            worker.end()
 
     def answers(self, tasks: Iterable[Task]) -> Iterator[Answer]:
         """One answer a task, in order; tasks are drawn no faster than the window allows."""
@@ -97,64 +101,59 @@ class Crew:
         coming = enumerate(tasks)
         following = next(coming, None)
         passed = 0
-        while following is not None or self.again or self.ready or any(hand.tasks for hand in self.hands):
-            following = self._hand_out(coming, following, passed)
+        while following is not None or self.again or self.ready or any(worker.tasks for worker in self.workers):
+            following = self._give_out(coming, following, passed)
             self._collect()
             while passed in self.ready:
                 yield self.ready.pop(passed)
                 passed += 1
 
-    def _hand_out(
-        self, coming: Iterator[tuple[int, Task]], following: tuple[int, Task] | None, passed: int
-    ) -> tuple[int, Task] | None:
-        while hand := self._least_busy():
+    def _give_out(self, coming: Iterator[Numbered], following: Numbered | None, passed: int) -> Numbered | None:
+        """Keep every worker busy, the least busy one first; the next task that is not given out yet."""
+        while len((worker := min(self.workers, key=lambda worker: len(worker.tasks))).tasks) < TASKS_A_WORKER:
             if self.again:
-                hand.give(*self.again.popleft())
-            elif following is not None and following[0] < passed + WINDOW_A_HAND * self.size:
-                hand.give(*following)
+                worker.give(*self.again.popleft())
+            elif following is not None and following[0] < passed + WINDOW_A_WORKER * self.size:
+                worker.give(*following)
                 following = next(coming, None)
             else:
                 break
         return following
 
-    def _least_busy(self) -> Hand | None:
-        free = [hand for hand in self.hands if len(hand.tasks) < TASKS_A_HAND]
-        return min(free, key=lambda hand: len(hand.tasks), default=None)
-
     def _collect(self) -> None:
-        busy = [hand for hand in self.hands if hand.tasks]
-        readable = wait([hand.connection for hand in busy], timeout=1.0)
-        for hand in busy:
+        busy = [worker for worker in self.workers if worker.tasks]
+        readable = wait([worker.connection for worker in busy], timeout=1.0)
+        for worker in busy:
             try:
-                if hand.connection in readable:
-                    number, found = hand.take()
+                if worker.connection in readable:
+                    number, found = worker.take()
                     self.ready[number] = found
-                elif hand.is_late():
-                    self._replace(hand, f"took more than {SECONDS_A_PHOTO} seconds to decode")
+                elif worker.is_late():
+                    self._replace(worker, f"took more than {SECONDS_A_PHOTO} seconds to decode")
             except (EOFError, ConnectionResetError):
-                self._after_death(hand)
+                self._after_death(worker)
 
-    def _after_death(self, hand: Hand) -> None:
+    def _after_death(self, worker: Worker) -> None:
         """The photo it was at is tried once more: the process may have died of something else."""
-        number, task = hand.tasks[0]
+        number, task = worker.tasks[0]
         if number in self.died_on:
-            self._replace(hand, "the decoder's process died of it")
+            self._replace(worker, "the decoder's process died of it")
         else:
             self.died_on.add(number)
-            self._replace(hand, "")
+            self._replace(worker, "")
             self.again.appendleft((number, task))
 
-    def _replace(self, hand: Hand, reason: str) -> None:
+    def _replace(self, worker: Worker, reason: str) -> None:
         """A new process for a dead or hanging one; the photo it was at is broken if there is a reason."""
-        number, _ = hand.tasks.popleft()
+        number, _ = worker.tasks.popleft()
         if reason:
             self.ready[number] = Answer(broken=reason)
-        self.again.extend(hand.tasks)
-        hand.process.kill()
-        hand.end()
-        successor = Hand()
-        self.hands[self.hands.index(hand)] = successor
-        successor.greet()
+        self.again.extend(worker.tasks)
+        worker.process.kill()
+        worker.end()
+        successor = Worker()
+        self.workers[self.workers.index(worker)] = successor
+        successor.wait_until_ready()
 
 
 def cores() -> int:

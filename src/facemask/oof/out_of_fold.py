@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from facemask.ingest.photos import Photos
+from facemask.ingest.store import Photos
 from facemask.nets.device import use_threads
 from facemask.nets.model import FaceNet
 from facemask.oof.mc_dropout import PREFIX, Passes, pooled

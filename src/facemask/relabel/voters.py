@@ -11,7 +11,7 @@ import pandas as pd
 from facemask.core.errors import UserError
 from facemask.core.labels import ATTRIBUTES, Array
 from facemask.core.predictions import COLUMNS
-from facemask.ingest.photos import Photos
+from facemask.ingest.store import Photos
 from facemask.oof.prediction import Inference, predict
 from facemask.relabel.judgements import Judgements
 from facemask.train.engine import Fit

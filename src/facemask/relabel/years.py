@@ -1,4 +1,4 @@
-"""How well a written age fits the predicted years and bands: 59 called 61 is no surprise, 23 called 60 is one.
+"""How well a written age fits the predicted years and bands: 59 predicted as 61 is no surprise, 23 predicted as 60 is one.
 
 The classes are the written years themselves, from the youngest to OLD_AGE, which stands for all who are older.
 numpy in, numpy out.
@@ -12,7 +12,7 @@ from facemask.core.labels import OLD_AGE, Array, age_band
 from facemask.relabel.pooling import PRIOR_RATE, PRIOR_UNITS, Pooled, fit
 
 BANDWIDTH = 4.0  # years: how far written ages lend each other their predictions
-DEGREES = 4.0  # of Student's t: a face that looks ten years older is rare, not impossible
+DEGREES = 4.0  # of freedom of Student's t: a face predicted ten years older is rare, not impossible
 LEAST_SPREAD = 1.0  # years
 
 

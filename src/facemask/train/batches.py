@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from facemask.core.errors import UserError
 from facemask.core.labels import Array
-from facemask.ingest.photos import Photos
+from facemask.ingest.store import Photos
 from facemask.nets.losses import soft_targets
 from facemask.nets.model import HEADS
 from facemask.train.augment import Augmentation

@@ -10,7 +10,7 @@ from facemask.core import paths
 from facemask.core.labels import ATTRIBUTES, Array, age_band, marginals
 from facemask.core.predictions import ATTRIBUTE_COLUMNS, EXTERNAL_COLUMNS, JOINT_COLUMNS
 from facemask.core.rng import generator
-from facemask.ingest.photos import Photos
+from facemask.ingest.store import Photos
 from facemask.nets.model import load_folds
 from facemask.oof.prediction import Inference, predict_folds
 

@@ -14,7 +14,7 @@ from facemask.core import paths
 from facemask.core.labels import Array
 from facemask.core.predictions import GRAD_CAM_COLUMNS
 from facemask.ingest.geometry import crop
-from facemask.ingest.photos import Photos
+from facemask.ingest.store import Photos
 from facemask.nets.model import FaceNet, load_trained, normalisation
 from facemask.oof.views import VIEWS, cut
 

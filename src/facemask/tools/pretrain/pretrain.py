@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from facemask.core.errors import UserError
 from facemask.core.rng import generator
 from facemask.ingest.geometry import centre_view
-from facemask.ingest.photos import Photos
+from facemask.ingest.store import Photos
 from facemask.nets.device import autocast, device_of, grad_scaler, use_threads
 from facemask.nets.model import build, normalisation
 from facemask.tools.pretrain.masked import MaskedNet, block_mask, patches_in

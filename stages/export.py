@@ -1,7 +1,6 @@
 """The finished ensemble as one folder: recipes, weights, and what the stacker learns from."""
 
 import json
-from typing import Any
 
 import numpy as np
 
@@ -21,10 +20,11 @@ def main() -> None:
     check_folder(paths.BUNDLE, "bundle.json")
     ingest, names, folds = params.section("ingest"), params.section("model")["members"], params.section("folds")
     photos = read_table(paths.training_table("competition"))
-    kind = Store(paths.pixels("competition"), photos.head(0)).kind.decode()
+    kind, predict = Store(paths.pixels("competition"), photos.head(0)).kind.decode(), params.section("predict")
+    how = {name: {key: predict[name][key] for key in ("views", "average")} for name in names}
     bundle = Bundle(
         paths.BUNDLE,
-        {name: described(name) for name in names},
+        {name: {"recipe": sized(params.member(name)), **how[name]} for name in names},
         folds,
         params.section("training") | {"weights_dir": None},  # trained weights follow
         Stored(ingest["short_side"], ingest["pixel_limit"], kind),
@@ -38,11 +38,6 @@ def main() -> None:
         learned[["photo"]].assign(**{"class": train_classes(learned).astype(np.int8)}),
     )
     print(f"{paths.BUNDLE}: {len(names)} members of {len(folds)} folds, stacked by {bundle.stacker.name}")
-
-
-def described(name: str) -> dict[str, Any]:
-    options = params.section("predict")[name]
-    return {"recipe": sized(params.member(name)), "views": options["views"], "average": options["average"]}
 
 
 if __name__ == "__main__":

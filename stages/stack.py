@@ -12,7 +12,7 @@ from facemask.core.files import write_csv, write_json, write_parquet
 from facemask.core.folds import person_folds
 from facemask.core.predictions import JOINT_COLUMNS, read_members
 from facemask.core.tables import read_table
-from facemask.stack.choice import Outcome, choose
+from facemask.stack.choice import choose
 from facemask.stack.member_tables import gather
 from facemask.submit.scores import train_classes
 
@@ -20,11 +20,11 @@ from facemask.submit.scores import train_classes
 def main() -> None:
     section, seed = params.section("stack"), params.section("seed")
     photos = read_table(paths.training_table("competition"))
-    evidence = gather(read_members(paths.PREDICTIONS, params.section("model")["members"]), photos)
+    predictions = gather(read_members(paths.PREDICTIONS, params.section("model")["members"]), photos)
     is_train = (photos["split"] == "train").to_numpy()
     train = photos[is_train]
     outcome = choose(
-        evidence.take(np.flatnonzero(is_train)),
+        predictions.take(np.flatnonzero(is_train)),
         train_classes(train),
         train["person"].to_numpy(str),
         (train["weight"] > 0).to_numpy(),
@@ -32,27 +32,16 @@ def main() -> None:
         candidates=section["candidates"],
         seed=seed,
     )
-    probabilities = np.concatenate([outcome.out_of_fold, outcome.ensemble(evidence.take(np.flatnonzero(~is_train)))])
-    keys = pd.concat([train["photo"], photos.loc[~is_train, "photo"]], ignore_index=True)
+    probabilities = np.concatenate([outcome.out_of_fold, outcome.ensemble(predictions.take(np.flatnonzero(~is_train)))])
     table = pd.DataFrame(probabilities.astype(np.float32), columns=list(JOINT_COLUMNS))
-    table.insert(0, "photo", keys)
+    table.insert(0, "photo", pd.concat([train["photo"], photos.loc[~is_train, "photo"]], ignore_index=True))
     write_parquet(table, paths.PROBABILITIES)
-    write_json(reasoned(outcome), paths.CHOICE)
+    write_json(outcome.summary(), paths.CHOICE)
     write_csv(pd.json_normalize([asdict(entry) for entry in outcome.entries]), paths.CANDIDATES)
     factors = outcome.ensemble.factors
     chosen = {"name": outcome.ensemble.name, "factors": None if factors is None else factors.tolist(), "seed": seed}
     write_json(chosen, paths.STACKER)
     print(f"stack: {outcome.ensemble.name}. {outcome.reason}.")
-
-
-def reasoned(outcome: Outcome) -> dict[str, object]:
-    """The chosen candidate, the reason, the score of the nested choice, and every candidate's score."""
-    f1, accuracy = outcome.nested["macro_f1"], outcome.nested["accuracy"]
-    nested = {"macro_f1": f1.value, "error": f1.error, "low": f1.low, "high": f1.high, "accuracy": accuracy.value}
-    scores = {
-        entry.name: {"macro_f1": entry.macro_f1.value, "error": entry.macro_f1.error} for entry in outcome.entries
-    }
-    return {"chosen": outcome.ensemble.name, "reason": outcome.reason, "nested": nested, "candidates": scores}
 
 
 if __name__ == "__main__":

@@ -11,16 +11,8 @@ from facemask.core.code import stage
 from facemask.core.files import write_csv, write_json
 from facemask.core.predictions import read_members
 from facemask.core.tables import read_table, read_truth
+from facemask.submit import scores
 from facemask.submit.score_table import count_table, score_table
-from facemask.submit.scores import (
-    ensemble_intervals,
-    parts_of,
-    predicted_classes,
-    scoreboard,
-    scored_train,
-    summary,
-    train_classes,
-)  # fmt: skip
 from facemask.submit.submission import build, class_counts, read_info
 
 
@@ -29,23 +21,24 @@ def main() -> None:
     photos = read_table(paths.training_table("competition"))
     stack = read_table(paths.PROBABILITIES)
     images = read_info(Path(params.section("trees")["competition"]))
-    classes = train_classes(scored_train(photos))
+    classes = scores.train_classes(scores.scored_train(photos))
     fallback = int(pd.Series(classes).mode().iloc[0])
-    predicted = predicted_classes(stack, "stack")["joint"]
+    predicted = scores.predicted_classes(stack, "stack")["joint"]
     eval_photos = photos[photos["split"] == "eval"].set_index("file")["photo"]
     submission = build(images, eval_photos.map(predicted), fallback)
-    parts = parts_of(photos, read_truth(params.section("given")["truth"], "eval.csv"))
+    parts = scores.parts_of(photos, read_truth(params.section("given")["truth"], "eval.csv"))
     members = read_members(paths.PREDICTIONS, model["members"])
     references = read_members(paths.PREDICTIONS, model["reference"]) if model["reference"] else {}
-    board = scoreboard(stack, members, references, parts, fallback)
+    board = scores.scoreboard(stack, members, references, parts, fallback)
     write_csv(submission, paths.SUBMISSION)
     write_json(board, paths.SCORES)
-    write_json(summary(board, json.loads(paths.LABEL_COUNTS.read_text())), paths.SUMMARY)
+    write_json(scores.summary(board, json.loads(paths.LABEL_COUNTS.read_text())), paths.SUMMARY)
     lost = len(images) - int(images.isin(eval_photos.index).sum())
     print(count_table(class_counts(classes, submission["ans"].to_numpy())))
     if lost:
         print(f"{lost} eval photos are quarantined and got class {fallback}; see {paths.quarantine('competition')}")
-    print(f"\n{score_table(board, ensemble_intervals(stack, parts, fallback, params.section('seed')))}")
+    intervals = scores.ensemble_intervals(stack, parts, fallback, params.section("seed"))
+    print(f"\n{score_table(board, intervals)}")
     print(f"\n{paths.SUBMISSION}: {len(submission)} rows, as in info.csv")
 
 

@@ -20,24 +20,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--member", required=True)
     member = parser.parse_args().member
+    recipe, training, options = sized(params.member(member)), params.section("training"), params.section("predict")
     photos = joined(read_table(paths.training_table(source)) for source in SOURCES)
-    rows = photos[unlabelled(photos)].reset_index(drop=True)
+    rows = photos[unlabelled(photos)]
     predicted = read_table(paths.predictions(member))
     tables = [predicted[predicted["photo"].isin(rows["photo"])]]
     others = rows[~rows["photo"].isin(predicted["photo"])].reset_index(drop=True)
-    if len(others):
-        tables.append(_predicted(member, others))
+    if len(others):  # the mean over the folds' networks, none of which was trained on these photos' unknown attributes
+        use_threads(training["threads"])
+        how = Inference(recipe, training, options[member]["views"], options[member]["average"])
+        stored = Photos(others, {source: str(paths.pixels(source)) for source in others["source"].unique()})
+        models = load_folds(recipe, paths.MODELS / member, params.section("folds"))
+        tables.append(predict_folds(models, stored, how, "fold").assign(photo=others["photo"]))
     write_parquet(attribute_table(pd.concat(tables, ignore_index=True)), paths.teacher(member))
-
-
-def _predicted(member: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """The mean over the folds' networks, none of which trained on these photos' unknown attributes."""
-    recipe, training, options = sized(params.member(member)), params.section("training"), params.section("predict")
-    how = Inference(recipe, training, options[member]["views"], options[member]["average"])
-    use_threads(training["threads"])
-    photos = Photos(rows, {source: str(paths.pixels(source)) for source in rows["source"].unique()})
-    models = load_folds(recipe, paths.MODELS / member, params.section("folds"))
-    return predict_folds(models, photos, how, "fold").assign(photo=rows["photo"])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import argparse
 import time
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -13,7 +12,7 @@ from facemask.core.code import stage
 from facemask.core.files import replacing, write_csv
 from facemask.core.folds import check_persons
 from facemask.core.tables import SOURCES, joined, read_table
-from facemask.nets.model import FaceNet, sized
+from facemask.nets.model import sized
 from facemask.nets.weights import save_tensors
 from facemask.train.checkpoint import checkpoint_folder, mark_of, write_times
 from facemask.train.engine import Fit
@@ -30,9 +29,8 @@ def main() -> None:
     member, fold = arguments.member, arguments.fold
     seed, training, recipe = params.section("seed"), params.section("training"), sized(params.member(member))
 
-    tables = [paths.training_table(source) for source in SOURCES if source in recipe["sources"]]
-    if "pseudo" in recipe["sources"]:
-        tables = [paths.SECOND_ROUND]
+    first_round = [paths.training_table(source) for source in SOURCES if source in recipe["sources"]]
+    tables = [paths.SECOND_ROUND] if "pseudo" in recipe["sources"] else first_round
     photos = joined(read_table(path) for path in tables)
     check_persons(photos[photos["split"] == "train"], params.fold_counts())
     rows = learnable(photos, recipe, fold)
@@ -49,15 +47,11 @@ def main() -> None:
     with checkpoint_folder("train", mark_of(seed, name, training, recipe, *data)) as folder:
         model, history = fit(Fit(recipe, training, seed, name, folder), rows, stores, others)
         if is_main_process():
-            write(model, history, out)
+            with replacing(out, "weights.safetensors") as written:
+                written.mkdir()
+                save_tensors(model.state_dict(), written / "weights.safetensors")
+                write_csv(pd.DataFrame(history), written / "history.csv")
             write_times(out, started)
-
-
-def write(model: FaceNet, history: list[dict[str, Any]], folder: Path) -> None:
-    with replacing(folder, "weights.safetensors") as out:
-        out.mkdir()
-        save_tensors(model.state_dict(), out / "weights.safetensors")
-        write_csv(pd.DataFrame(history), out / "history.csv")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from learning import recipe
 
-from facemask.core.errors import UserError
 from facemask.train.augment import Augmentation, _operations
 
 OFF = {"crop": "center", "share": 1.0, "flip": 0.0, "shift": 0, "rotate": 0, "colour": 0.0}
@@ -77,8 +76,3 @@ def test_a_source_may_have_its_own():
     plain, changed = augmentation("competition", own), augmentation("all_age_faces", own)
     np.testing.assert_array_equal(plain(PHOTO, "0"), augmentation()(PHOTO, "0"))
     assert (changed(PHOTO, "0") != plain(PHOTO, "0")).any()
-
-
-def test_an_unknown_crop_is_one_sentence():
-    with pytest.raises(UserError, match="choose center or random"):
-        augmentation(crop="magic")

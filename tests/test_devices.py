@@ -11,7 +11,6 @@ from fits import fit_into
 from learning import job, recipe, world
 
 from facemask.core.errors import UserError
-from facemask.nets.precision import autocast
 from facemask.train.batches import TrainingBatches
 from facemask.train.fit import fit
 from facemask.train.rows import learnable
@@ -75,11 +74,6 @@ def test_mixed_precision_trains(tmp_path, amp):
     member = recipe("beit_age", epoch_photos=32)
     _, history = fit(job(member, tmp_path, amp=amp), learnable(photos, member, 0), stores)
     assert np.isfinite(history[0]["loss"])
-
-
-def test_an_unknown_precision_is_one_sentence():
-    with pytest.raises(UserError, match="choose from no, bf16, fp16"):
-        autocast(torch.device("cpu"), "int4")
 
 
 def test_a_compiled_network_is_trained_and_returned_plain(tmp_path, monkeypatch):

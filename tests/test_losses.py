@@ -3,7 +3,6 @@ import torch
 import torch.nn.functional as F
 from learning import recipe
 
-from facemask.core.errors import UserError
 from facemask.nets.losses import (
     cross_entropy,
     focal,
@@ -108,9 +107,3 @@ def test_the_losses_of_a_batchs_parts_add_up_to_its_own():
         for p in (slice(0, 2), slice(2, 6))
     ]
     torch.testing.assert_close(sum(parts), member_loss(OUTPUTS, targets, member))
-
-
-def test_an_unknown_loss_is_one_sentence():
-    member = recipe("effnet_age", loss=recipe("effnet_age")["loss"] | {"kind": "magic"})
-    with pytest.raises(UserError, match=r"loss\.kind='magic' is unknown; choose from cross_entropy, focal"):
-        member_loss(OUTPUTS, age_targets(), member)

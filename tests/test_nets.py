@@ -37,11 +37,8 @@ def test_the_packaged_weights_are_imagenets():
     ("change", "message"),
     [
         ({"backbone": "no_such_net"}, "not a timm"),
-        ({"predicts": ["race"]}, "'race' is unknown"),
         ({"weights": "package"}, "brings tf_efficientnet_lite0 alone"),
         ({"weights": "folder"}, r"training\.weights_dir.*weights=hub.*weights=folder.*weights=package"),
-        ({"age_head": "magic"}, "choose from softmax, coral, years"),
-        ({"weights": "magic"}, "choose none, package, hub, folder or a .safetensors file"),
     ],
 )
 def test_a_wrong_recipe_is_one_sentence(change, message):

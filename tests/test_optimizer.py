@@ -2,7 +2,6 @@ import pytest
 import torch
 from learning import recipe
 
-from facemask.core.errors import UserError
 from facemask.nets.model import build
 from facemask.train.optimizer import adamw, clip, learning_rate, set_frozen, set_rate
 
@@ -28,8 +27,6 @@ def test_the_rate_rises_then_falls_to_nothing():
 
 def test_a_constant_rate_without_warmup_is_fixed():
     assert {learning_rate(step, 100, 6e-5, 0.0, "constant") for step in range(100)} == {6e-5}
-    with pytest.raises(UserError, match=r"schedule\.rate='magic' is unknown; choose from cosine, constant"):
-        learning_rate(0, 100, 1.0, 0.1, "magic")
 
 
 @pytest.mark.parametrize("name", ["beit_age", "deit", "nfnet"])
@@ -67,8 +64,6 @@ def test_clipping_by_norm_bounds_the_whole_gradient():
     clip(model, member["schedule"])
     total = sum(p.grad.square().sum() for p in model.parameters() if p.grad is not None).sqrt()
     assert total == pytest.approx(0.5, rel=1e-3)
-    with pytest.raises(UserError, match="choose from norm, adaptive"):
-        clip(model, SCHEDULE | {"clipping": "magic"})
 
 
 def test_a_frozen_backbone_stays_to_its_running_statistics():

@@ -130,6 +130,8 @@ def test_a_value_that_cannot_be_is_refused_before_anything_is_written(wrong, tol
         (["members.nfnet.sampler.shares={pseudo:1}"], "members.nfnet.sampler.shares is .* a share above 0"),
         (["+members.nfnet.source_augment.folders={crp:1}"], r"nfnet\.source_augment\.folders\.crp: there is no such key"),
         (["model.members=[effnet_mask]"], "none predicts gender and age"),
+        (["model.members=[effnet_mask,effnet_gender]"], "none predicts age"),
+        (["model.members=[]"], r"model\.members is \[\]; give at least one"),
         (["model.members=[nobody]"], "model.members: there is no member 'nobody'"),
         (["relabel.member=effnet_mask"], "relabel.member is 'effnet_mask', which must predict"),
         (["members.nfnet.weights=folder"], "members.nfnet.weights is 'folder', and training.weights_dir is null"),
@@ -300,3 +302,32 @@ def test_a_run_lists_the_landmarks_where_it_may_draw_masks_with_them():
     assert licences.LANDMARKS.network in networks()
     assert licences.LANDMARKS.network not in networks("data=competition")
     assert licences.LANDMARKS.network not in networks("ingest.masks={wear:0,incorrect:0,bare:1}")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "choices"),
+    [
+        ("stack.candidates", "[soft_vote,magic]", "a list of one or more of soft_vote, joint_vote"),
+        ("stack.candidates", "[]", "a list of one or more of soft_vote, joint_vote"),
+        ("members.nfnet.augment.crop", "magic", "center or random"),
+        ("members.nfnet.loss.kind", "magic", "cross_entropy, focal"),
+        ("members.nfnet.sampler.kind", "magic", "uniform or balanced"),
+        ("members.nfnet.schedule.rate", "magic", "cosine or constant"),
+        ("members.nfnet.schedule.clipping", "magic", "norm or adaptive"),
+        ("members.nfnet.age_head", "magic", "softmax, coral or years"),
+        ("members.nfnet.predicts", "[race]", "a list: [joint], or any of mask, gender, age"),
+        ("predict.nfnet.views", "[sideways]", "a list of one or more of plain, flip"),
+        ("predict.nfnet.views", "[]", "a list of one or more of plain, flip"),
+        ("predict.nfnet.average", "median", "probabilities or logits"),
+        ("training.amp", "int4", '"no" (in quotes), bf16 or fp16'),
+        ("pretrain.tokenizer", "words", "projection, kmeans or the path of a .safetensors file"),
+        ("pseudo.thresholds.mask", "[0.5,0.5]", "three numbers from 0 to 1"),
+        ("pseudo.thresholds.mask", "[0.5,0.9,2]", "three numbers from 0 to 1"),
+        ("pseudo.thresholds.age", "null", "three numbers from 0 to 1"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_choices(key, value, choices):
+    with pytest.raises(UserError) as error:
+        params.compose([f"{key}={value}"])
+    assert str(error.value).startswith(f"{key} is ")
+    assert f"; give {choices}" in str(error.value)

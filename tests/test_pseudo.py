@@ -108,12 +108,6 @@ def test_share_and_accuracy_are_counted_against_the_truth(photos):
     assert measured(evaluated, right, None)["gender"]["accuracy"] is None
 
 
-@pytest.mark.parametrize("wrong", [{"mask": [0.5, 0.5]}, {"mask": [0.5, 0.9, 2]}, {"age": None}])
-def test_wrong_thresholds_are_one_sentence(wrong, photos):
-    with pytest.raises(UserError, match=r"pseudo\.thresholds"):
-        pseudo_labels([teacher(photos, 1)], THRESHOLDS | wrong)
-
-
 def test_a_second_round_needs_teachers_that_are_no_students():
     composed = yaml.safe_load(compose(["model=student"]))
     assert composed["students"] == ["plain_student"]

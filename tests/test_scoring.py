@@ -17,8 +17,7 @@ from facemask.submit.scores import parts_of, predicted_classes, score, scoreboar
 from facemask.submit.submission import class_counts
 from facemask.tools.report import clothes
 from facemask.tools.report import error_tables as errors
-from facemask.tools.report.error_tables import agreement, change_table, planted_table
-from facemask.tools.report.insights import plot_tables
+from facemask.tools.report.error_tables import agreement, change_table, planted_table, plot_tables
 from facemask.tools.report.photo_rows import is_wrong, label_years, prediction_rows, true_years
 
 TABLE = photo_table(40, 30)
@@ -238,7 +237,7 @@ def test_the_tables_in_git_name_no_photo_and_no_person() -> None:
     rows = oof_rows(TRUTH)
     curves = pd.DataFrame({"member": "nfnet", "fold": [0, 1], "epoch": [1, 1], "loss": [2.0, 4.0]})
     choice = pd.DataFrame({"name": ["soft_vote"], "value": [0.5], "low": [0.4]})
-    tables = plot_tables({"out-of-fold": rows}, errors.class_table(rows), curves, choice)
+    tables = plot_tables(rows, curves, choice)
     assert tables["curves"]["loss"].tolist() == [3.0]
     assert (tables["confusion_classes"]["actual"] == tables["confusion_classes"]["predicted"]).all()
     for name, table in tables.items():

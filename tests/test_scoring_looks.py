@@ -8,7 +8,7 @@ from stacking_world import external_table, hide_eval, photo_table, truth_of
 from facemask.core.labels import encode
 from facemask.core.predictions import EXTERNAL_COLUMNS, JOINT_COLUMNS
 from facemask.submit.scores import parts_of
-from facemask.tools.explain.external_photos import judges, sample, verdicts
+from facemask.tools.explain.external_photos import external_rows, members_not_trained_on, sample
 from facemask.tools.report.external_sources import outside_section, source_section, type_readings, type_sentence
 from facemask.tools.report.grad_cam_figures import GradCam, grad_cam_section, is_right, mean_maps, shown_photos
 from facemask.tools.report.photo_rows import choose_photos, label_years, prediction_rows
@@ -100,9 +100,13 @@ def test_a_source_is_judged_only_by_members_that_learned_nothing_from_it() -> No
         "effnet_mask": {"sources": ["competition", "all_age_faces"], "predicts": ["mask"]},
         "baseline": {"sources": ["competition"], "predicts": ["joint"]},
     }
-    assert judges(recipes, "medical_masks") == {"mask": "effnet_mask", "gender": "baseline", "age": "baseline"}
-    assert judges(recipes, "all_age_faces") == {"mask": "nfnet", "gender": "nfnet", "age": "nfnet"}
-    assert judges({"nfnet": recipes["nfnet"]}, "medical_masks") == {}
+    assert members_not_trained_on("medical_masks", recipes) == {
+        "mask": "effnet_mask",
+        "gender": "baseline",
+        "age": "baseline",
+    }
+    assert members_not_trained_on("all_age_faces", recipes) == {"mask": "nfnet", "gender": "nfnet", "age": "nfnet"}
+    assert members_not_trained_on("medical_masks", {"nfnet": recipes["nfnet"]}) == {}
 
 
 def test_external_predictions_are_of_photos_whose_attribute_is_known() -> None:
@@ -110,10 +114,10 @@ def test_external_predictions_are_of_photos_whose_attribute_is_known() -> None:
     assert len(rows) == 10
     rows.loc[0, "age"] = pd.NA
     joint = np.eye(18)[encode(rows["mask"].to_numpy(int), rows["gender"].to_numpy(int), np.zeros(10, int))]
-    table = verdicts(rows, pd.DataFrame(joint, columns=list(JOINT_COLUMNS)), "mask", "nfnet")
+    table = external_rows(rows, pd.DataFrame(joint, columns=list(JOINT_COLUMNS)), "mask", "nfnet")
     assert list(table) == EXTERNAL_COLUMNS
     assert (table["true"] == table["predicted"]).all()
-    assert len(verdicts(rows, pd.DataFrame(joint, columns=list(JOINT_COLUMNS)), "age", "nfnet")) == 9
+    assert len(external_rows(rows, pd.DataFrame(joint, columns=list(JOINT_COLUMNS)), "age", "nfnet")) == 9
 
 
 def test_sources_are_named_with_licence_and_citation_and_absent_ones_left_out() -> None:

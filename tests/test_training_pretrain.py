@@ -76,9 +76,3 @@ def test_a_member_starts_from_the_file_its_weights_name(tmp_path):
         build(recipe("beit_maskgender", weights="nowhere.safetensors"), None, True)
     with pytest.raises(UserError, match="tensors are missing or of another shape"):
         build(recipe("nfnet", weights=str(path)), None, True)
-
-
-def test_an_unknown_tokenizer_is_one_sentence(tmp_path):
-    photos, stores = world(tmp_path)
-    with pytest.raises(UserError, match=r"pretrain\.tokenizer='words' is unknown"):
-        run(photos, stores, tmp_path / "words", tokenizer="words")

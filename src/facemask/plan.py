@@ -1,16 +1,18 @@
-"""What a run will cost on this machine, before anyone waits: python -m facemask.plan [group=choice | key=value ...].
+"""What a run will cost on this machine: python -m facemask.plan [group=choice | key=value ...].
 
 Times a few real steps of every member (on noise: no photo need be there) and multiplies. Nothing is written.
 """
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from tabulate import tabulate
 from tqdm import tqdm
 
 from facemask import params
@@ -18,7 +20,8 @@ from facemask.core import paths
 from facemask.core.errors import UserError, one_sentence
 from facemask.core.tables import SOURCES, joined, read_table
 from facemask.ingest import all_age_faces, competition, folders, medical_masks
-from facemask.ingest.tree import open_tree
+from facemask.ingest.listing import Listing
+from facemask.ingest.tree import Tree, open_tree
 from facemask.tools.pretrain.pretrain import seen_photos
 from facemask.tools.timing import time_fit, time_pretrain
 from facemask.train.rows import learnable
@@ -55,7 +58,7 @@ class Work:
 
 
 def run(overrides: list[str]) -> None:
-    """Print the table. Raises UserError for an override that cannot be or a tree that cannot be read."""
+    """Print the table."""
     config = params.parsed(params.compose(overrides))
     photos, origin = expected_photos(config)
     work = planned(config, photos)
@@ -76,16 +79,12 @@ def run(overrides: list[str]) -> None:
 
 
 def expected_photos(config: dict[str, Any]) -> tuple[pd.DataFrame, str]:
-    """The training table a run of `config` will have, in its columns that count, and where that was read from.
-
-    The table itself where it was made with the same settings; the numbers to be drawn; or the lists of the trees.
+    """The training table of a run of `config`, in the columns that count, and its origin: the table itself where it was made
+    with the same settings, the numbers to be drawn, or the lists of the trees.
     """
     same = ("seed", "data", "draw", "ingest")
-    if (
-        all(map(Path.exists, TABLES))
-        and params.FILE.exists()
-        and all(params.section(key) == config[key] for key in same)
-    ):
+    is_made = all(map(Path.exists, [*TABLES, params.FILE]))
+    if is_made and all(params.section(key) == config[key] for key in same):
         return joined(map(read_table, TABLES)), f"from {TABLES[0].parent}"
     if config["data"]["name"] == "drawn":
         draw = config["draw"]
@@ -103,10 +102,8 @@ def planned(config: dict[str, Any], photos: pd.DataFrame) -> list[Work]:
     voter = members[relabel["member"]]
     share = 1 / relabel["folds"] if relabel["protocol"] == "alone" else 1 - 1 / relabel["folds"]
     learned = voter["epoch_photos"] or round(train * share)
-    judged = round(train * (1 - share)) * relabel["folds"]
-    work = [
-        Work("voters", voter["backbone"], relabel["folds"], learned, voter["epochs"], voter["batch"], judged),
-    ]
+    predicted = round(train * (1 - share)) * relabel["folds"]
+    work = [Work("voters", voter["backbone"], relabel["folds"], learned, voter["epochs"], voter["batch"], predicted)]
     options = config["pretrain"]
     for name in options["backbones"]:
         drawn = options["epoch_photos"] or len(seen_photos(photos, options))
@@ -124,41 +121,41 @@ def planned(config: dict[str, Any], photos: pd.DataFrame) -> list[Work]:
 
 def table(work: list[Work], jobs: int) -> str:
     """A line a part, then the sum of hours and the wall clock of `jobs` fits at a time."""
-    lines = [f"{'':26}{'backbone':34}{'fits':>5}{'photos':>9}{'epochs':>7}{'s/step':>8}{'hours':>8}{'GB':>6}"]
+    rows: list[list[Any]] = []
     for part in work:
-        head = f"{part.name:26}{part.backbone:34}{part.fits:>5}{part.photos:>9}{part.epochs:>7}"
-        cost = f"{part.seconds:>8.3f}{part.hours:>8.2f}{part.megabytes / 1024:>6.1f}"
-        lines.append(head + (f"  {part.fault}" if part.fault else cost))
+        cost = [f"{part.seconds:.3f}", f"{part.hours:.2f}", f"{part.megabytes / 1024:.1f}"]
+        counts = [part.fits, part.photos, part.epochs]
+        rows.append([part.name, part.backbone, *counts, *(["", "", "", part.fault] if part.fault else cost)])
     timed = [part for part in work if not part.fault]
     total = sum(part.hours for part in timed)
-    lines.append(f"{'total':26}{'':34}{sum(part.fits for part in timed):>5}{'':>24}{total:>8.2f}")
+    rows.append(["total", "", sum(part.fits for part in timed), "", "", "", f"{total:.2f}"])
+    align = ["left"] * 2 + ["right"] * 6 + ["left"]
+    heads = ["", "backbone", "fits", "photos", "epochs", "s/step", "hours", "GB", ""]
+    lines = [tabulate(rows, heads, "plain", disable_numparse=True, colalign=align, headersalign=align)]
     lines.append(f"{jobs} at a time: about {total / jobs:.2f} hours ({60 * total / jobs:.0f} minutes)")
-    if len(timed) < len(work):
-        lines.append(
-            f"without {', '.join(part.name for part in work if part.fault)}: their reason stands in their line"
-        )
+    if faulty := [part.name for part in work if part.fault]:
+        lines.append(f"without {', '.join(faulty)}: the reason stands in the line")
     return "\n".join(lines)
 
 
 def _cost(part: Work, config: dict[str, Any]) -> str:
-    """Equal for members whose steps take equally long: beit_age's and beit_maskgender's are timed once."""
+    """Equal for members whose steps take equally long: they are timed once."""
     if part.name.startswith("pretrain "):
         return part.name
     return json.dumps([_recipe(part, config)[key] for key in COST_KEYS])
 
 
 def _recipe(part: Work, config: dict[str, Any]) -> dict[str, Any]:
-    name = config["relabel"]["member"] if part.name == "voters" else part.name
+    name = config["relabel"]["member"] if part.name == "voters" else part.name.removeprefix("pretrain ")
     recipe: dict[str, Any] = config["members"][name]
     return recipe
 
 
 def _time(part: Work, config: dict[str, Any]) -> dict[str, Any]:
-    training, short_side = config["training"], config["ingest"]["short_side"]
+    training, short_side, recipe = config["training"], config["ingest"]["short_side"], _recipe(part, config)
     if part.name.startswith("pretrain "):
-        recipe = config["members"][part.name.removeprefix("pretrain ")]
         return time_pretrain(recipe, config["pretrain"], training, short_side, SECONDS)
-    return time_fit(_recipe(part, config), training, short_side, SECONDS)
+    return time_fit(recipe, training, short_side, SECONDS)
 
 
 def _drawn(persons: int, faces: int, users: int) -> pd.DataFrame:
@@ -176,18 +173,18 @@ def _drawn(persons: int, faces: int, users: int) -> pd.DataFrame:
 
 def _listed(config: dict[str, Any]) -> pd.DataFrame:
     data, types = config["data"], config["ingest"]["medical_types"]
-    listings = []
-    if data["root"]:
-        listings.append(competition.list_photos(open_tree(data["root"], "data.root")))
-    if data["all_age_faces"]:
-        listings.append(all_age_faces.list_photos(open_tree(data["all_age_faces"], "data.all_age_faces")))
-    if data["medical_masks"]:
-        listings.append(medical_masks.list_photos(open_tree(data["medical_masks"], "data.medical_masks"), types))
-    if data["folders"]:
-        listings.append(folders.list_photos(open_tree(data["folders"], "data.folders")))
-    if not listings:
+    listers: dict[str, Callable[[Tree], Listing]] = {
+        "root": competition.list_photos,
+        "all_age_faces": all_age_faces.list_photos,
+        "medical_masks": lambda tree: medical_masks.list_photos(tree, types),
+        "folders": folders.list_photos,
+    }
+    listed = [
+        list_photos(open_tree(data[key], f"data.{key}")).photos for key, list_photos in listers.items() if data[key]
+    ]
+    if not listed:
         raise UserError("data.root is not given; set it to the folder or zip that holds train/ and eval/")
-    return pd.concat([listing.photos for listing in listings], ignore_index=True)
+    return pd.concat(listed, ignore_index=True)
 
 
 def _as_training_table(listed: pd.DataFrame, folds: int) -> pd.DataFrame:

@@ -1,6 +1,6 @@
-"""The finished ensemble on anyone's photos: python -m facemask.predict FILE|DIR|ZIP|- ... --out table.csv.
+"""The finished ensemble on any photos: python -m facemask.predict FILE|DIR|ZIP|- ... --out table.csv.
 
-Photos are decoded and stored as ingest does it. Every file without an answer stands in a quarantine csv with the reason.
+Photos are decoded and stored as in ingest. A quarantine csv names every file without an answer, with the reason.
 """
 
 import argparse
@@ -164,9 +164,9 @@ def answer(listing: Listing, bundle: Bundle, folder: Path) -> tuple[pd.DataFrame
         with tempfile.TemporaryDirectory(dir=folder) as place:
             photos, refused = stored(part, bundle.stored, Path(place))
             if len(photos):
-                told = ensemble(Photos(photos, {SOURCE: str(outputs(Path(place)).pixels)}))
-                told.insert(0, "file", photos["photo"].str.removeprefix(f"{SOURCE}/").to_numpy())
-                tables.append(told)
+                table = ensemble(Photos(photos, {SOURCE: str(outputs(Path(place)).pixels)}))
+                table.insert(0, "file", photos["photo"].str.removeprefix(f"{SOURCE}/").to_numpy())
+                tables.append(table)
             broken.append(refused)
     return _joined(tables), _joined(broken)
 
@@ -195,7 +195,7 @@ def outputs(folder: Path) -> Outputs:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m facemask.predict", description="The finished ensemble on anyone's photos."
+        prog="python -m facemask.predict", description="The finished ensemble on any photos."
     )
     parser.add_argument("photos", nargs="+", metavar="FILE|DIR|ZIP|-", help="-: a photo or a zip from standard input")
     parser.add_argument("--out", type=Path, required=True, help="table to write: a row a photo (csv)")

@@ -27,11 +27,9 @@ NEXT = (
 
 
 def run(targets: list[str]) -> None:
-    """Everything up to the training table, then each round's fits and predictions in parallel, then the targets, or all the rest.
+    """The stages up to the training table, then each round's fits and predictions in parallel, then the targets, or all the rest.
 
-    The second round's students wait for the first's teachers.
-
-    Raises UserError, naming the stage, where one fails.
+    The second round's students wait for the first's teachers. Raises UserError, naming the stage, where one fails.
     """
     jobs = params.jobs_at_a_time(params.section("training"))
     _dvc("repro", "resample")
@@ -46,10 +44,7 @@ def run(targets: list[str]) -> None:
 
 
 def check_sources() -> None:
-    """Raises UserError for a file or folder that the parameters name and that is not there, or is something else.
-
-    Drawn data and pre-trained backbones are made by the pipeline.
-    """
+    """Raises UserError for a file or folder of the parameters that is missing or of another kind; drawn data is made later."""
     data = params.section("data")
     if not Path(data["labels"]).is_file():
         raise UserError(f"data.labels is {data['labels']}, which is no file; give the csv of people's decisions")
@@ -65,7 +60,7 @@ def check_sources() -> None:
 
 
 def check_weights() -> None:
-    """Raises UserError for weights and tokenizers by path that are not there; what they hold, the fits see."""
+    """Raises UserError for a missing file of weights or of a tokenizer; the fits check the content."""
     training, tokenizer = params.section("training"), params.section("pretrain")["tokenizer"]
     named = {"pretrain.tokenizer": tokenizer} if params.section("pretrain")["backbones"] else {}
     for name in [*params.section("trained"), params.section("relabel")["member"]]:
@@ -82,7 +77,7 @@ def check_weights() -> None:
 
 
 def warn_of_queue(root: Path) -> None:
-    """Says on stderr where DVC's queue cannot work: in a repository whose path it cannot write into its own config."""
+    """Warn on stderr where DVC's queue cannot work: it cannot write a path beyond ASCII into its config."""
     if not str(root).isascii():
         print(
             f"note: {root} is not written in ASCII alone, so `dvc exp run --queue`, `--run-all` and `--temp` hang or fail"
@@ -105,7 +100,7 @@ def check_sizes() -> None:
 
 
 def _default_size(member: str) -> list[int]:
-    from facemask.nets.model import sized  # seconds to import, and only for a size that timm is to say
+    from facemask.nets.model import sized  # takes seconds to import, and only timm's default size needs it
 
     size: list[int] = sized(params.member(member))["size"]
     return size
@@ -146,7 +141,7 @@ def _side_by_side(fits: dict[str, list[str]], jobs: int) -> None:
 
 
 def _stale(stages: list[str]) -> set[str]:
-    """Which of the stages DVC would run. Raises UserError where it cannot tell."""
+    """Which of the stages DVC would run. Raises UserError where `dvc status` fails."""
     command = [*DVC, "status", "--json", *stages]
     done = subprocess.run(command, capture_output=True, text=True, check=False, **CHILDREN)
     try:
@@ -154,8 +149,8 @@ def _stale(stages: list[str]) -> set[str]:
             return set(stages) & set(json.loads(done.stdout))
     except ValueError:
         pass
-    told = " ".join((done.stderr or done.stdout).split())
-    raise UserError(f"dvc status of the fits failed: {told[-300:] or 'it says nothing'}; mend that and run again")
+    output = " ".join((done.stderr or done.stdout).split())
+    raise UserError(f"dvc status of the fits failed: {output[-300:] or 'no output'}; mend that and run again")
 
 
 def _dvc(*arguments: str) -> None:

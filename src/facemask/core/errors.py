@@ -1,22 +1,12 @@
 """The one exception for what a user can cause, and the one place that prints it."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
-
-T = TypeVar("T")
 
 
 class UserError(Exception):
     """One sentence: which file or key, what is wrong, what to do."""
-
-
-def chosen(options: Mapping[str, T], key: str, name: str) -> T:
-    """options[name]. Raises UserError, listing the names, for an unknown one; key: where params.yaml holds the name."""
-    if name not in options:
-        raise UserError(f"{key}={name!r} is unknown; choose from {', '.join(options)}")
-    return options[name]
 
 
 @contextmanager

@@ -99,14 +99,14 @@ def replacing(target: str | Path, holds: str = "") -> Iterator[Path]:
 
 
 @contextmanager
-def locked(path: Path, held: str) -> Iterator[None]:
+def locked(path: Path, held: str = "") -> Iterator[None]:
     """Hold the lock file `path` for this process until the block ends; it ends with the process, too, however that dies.
 
-    Raises UserError with the sentence `held` while another process has it.
+    While another process has it: raise UserError with the sentence `held`, or wait where none is given.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(path, timeout=0):
+        with FileLock(path, timeout=0 if held else -1):
             yield
     except Timeout as error:
         raise UserError(held) from error

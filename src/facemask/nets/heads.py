@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from facemask.core.labels import AGE, MIDDLE_AGE, OLD_AGE
 
 MEAN_AGE, AGE_SPREAD = 40.0, 15.0  # years: the regression layer's output is standardised by these
-OLDEST = 100  # years: the last single year that YearsHead tells apart
+OLDEST = 100  # years: the last single year of YearsHead
 LEAST_GAP = 1e-3  # between an ordinal head's thresholds, so that the middle band's logarithm stays finite
 
 

@@ -7,8 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from facemask.core.errors import UserError
-
 Sum = Callable[[Tensor], Tensor]  # of a tensor over the processes that share a batch
 
 
@@ -83,7 +81,6 @@ def member_loss(
     targets: soft (n, classes) a head, "years" (n,), and to each "<name>_weight" (n,) float32, 0 where it is unknown.
     sums: weight_sums of the whole batch, where `targets` are a part of it; the parts' losses then add up to the batch's
     (soft_f1, which is no sum over photos, is each part's own, by its share of the weight). across: sums over processes.
-    Raises UserError for an unknown loss.
     """
     options = recipe["loss"]
     sums = sums or weight_sums(targets, across)
@@ -93,7 +90,8 @@ def member_loss(
         if options["kind"] == "soft_f1":
             total = total + soft_f1(outputs[head], targets[head], weights, across) * across(weights.sum()) / whole
             continue
-        values = _loss_of(head, recipe)(outputs[head], targets[head], options)
+        kind = "ordinal" if head == "age" and recipe["age_head"] == "coral" else options["kind"]
+        values = LOSSES[kind](outputs[head], targets[head], options)
         total = total + across((values * weights).sum()) / whole
     if recipe["years"]:
         values = years_loss(outputs["years"], targets["years"])
@@ -101,13 +99,6 @@ def member_loss(
             across((values * targets["years_weight"]).sum()) / sums["years_weight"]
         )
     return total
-
-
-def _loss_of(head: str, recipe: dict[str, Any]) -> Callable[[Tensor, Tensor, dict[str, Any]], Tensor]:
-    kind = recipe["loss"]["kind"]
-    if kind not in LOSSES:
-        raise UserError(f"loss.kind={kind!r} is unknown; choose from {', '.join([*LOSSES, 'soft_f1'])}")
-    return LOSSES["ordinal" if head == "age" and recipe["age_head"] == "coral" else kind]
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor, dict[str, Any]], Tensor]] = {

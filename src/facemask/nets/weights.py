@@ -23,10 +23,8 @@ PACKAGE_BLOCKS = (1, 2, 2, 3, 3, 4, 1)
 
 
 def load_pretrained(backbone: nn.Module, name: str, weights: str, folder: str | None) -> None:
-    """Load the backbone's weights in place. weights: none, package, folder or the path of a safetensors file (the hub is
-    timm's own create_model).
-
-    Raises UserError where the weights are not there or do not fit.
+    """Load the backbone's weights in place: package, folder or the path of a safetensors file; none and hub (timm loads it) do
+    nothing. Raises UserError where they are missing or do not fit.
     """
     if weights == "package":
         _load(backbone, _packaged(backbone, name), name)
@@ -37,18 +35,16 @@ def load_pretrained(backbone: nn.Module, name: str, weights: str, folder: str | 
         _load(backbone, read_tensors(path, "training.weights_dir"), name)
     elif weights.endswith(".safetensors"):
         _load(backbone, read_tensors(Path(weights), "weights"), name)
-    elif weights not in ("none", "hub"):
-        raise UserError(f"weights={weights!r} is unknown; choose none, package, hub, folder or a .safetensors file")
 
 
 def read_tensors(path: Path, key: str) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file. Raises UserError, naming the key that leads there, where it is none."""
     if not path.is_file():
         raise UserError(f"{key}: {path} does not exist or is no file; where it is pretrain's, run `dvc repro` for it")
+    sys.audit(
+        "open", str(path), "rb", 0
+    )  # safetensors opens it past Python's audit, by which tests see what stages read
     try:
-        sys.audit(
-            "open", str(path), "rb", 0
-        )  # safetensors opens it past Python, whose audit tells tests what a stage reads
         return load_file(path)
     except SafetensorError as error:
         raise UserError(
@@ -57,7 +53,7 @@ def read_tensors(path: Path, key: str) -> dict[str, torch.Tensor]:
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file. Raises OSError, as any writing does, where the disk is full or refuses."""
+    """Write a safetensors file. Raises OSError where the disk is full or refuses."""
     try:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path, metadata)
     except SafetensorError as error:  # the system's error number stands in its text alone
@@ -67,7 +63,7 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[st
 
 
 def unreachable(name: str, reason: str) -> UserError:
-    """The one sentence for weights that cannot be had: what is wrong, and the ways there are."""
+    """The error for weights that cannot be had, with all ways to have some."""
     return UserError(
         f"weights of {name} {reason}; either connect to a network (weights=hub), or put {name}.safetensors into a folder "
         f"(training.weights_dir=FOLDER and the member's weights=folder), or take what needs neither (the member's backbone={PACKAGED}, weights=package); "

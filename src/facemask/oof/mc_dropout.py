@@ -11,7 +11,6 @@ import torch
 from scipy.special import entr
 from torch import Tensor
 
-from facemask.core.errors import UserError
 from facemask.core.labels import Array
 from facemask.core.predictions import COLUMNS
 from facemask.core.rng import generator
@@ -23,14 +22,10 @@ ENTROPY, INFORMATION = "_entropy", "_information"
 
 
 class Passes:
-    """Called by predict() with the features of every view -> the added columns."""
+    """The features of every view, as predict() gives them -> the added columns."""
 
     def __init__(self, model: FaceNet, passes: int, average: str, seed: int, *key: object) -> None:
-        """key: member and fold. Raises UserError for a network without dropout, whose passes would all be the same."""
-        if not model.dropout.p:
-            raise UserError(
-                f"inference.{key[0]}.dropout_passes is {passes}, but the recipe's dropout.rate is 0; set either"
-            )
+        """key: member and fold."""
         self.heads, self.average = model.heads, average
         width = next(model.heads.parameters()).shape[1]  # a head's weights are (classes, features)
         self.masks = masks(passes, width, model.dropout.p, seed, *key)
@@ -75,13 +70,10 @@ def _columns(mean: Array, expected_entropy: Array, head: str) -> dict[str, Array
     entropy = _entropy(mean)
     columns = {PREFIX + name: values for name, values in zip(COLUMNS[head], mean.T, strict=True)}
     columns[f"{PREFIX}{head}{ENTROPY}"] = entropy
-    columns[f"{PREFIX}{head}{INFORMATION}"] = np.maximum(
-        entropy - expected_entropy, 0.0
-    )  # rounding apart it never is less
+    columns[f"{PREFIX}{head}{INFORMATION}"] = np.maximum(entropy - expected_entropy, 0.0)  # below 0 by rounding alone
     return {name: values.astype(np.float32) for name, values in columns.items()}
 
 
 def _entropy(probabilities: Array) -> Array:
     """Nats, over the last axis."""
-    entropy: Array = entr(probabilities).sum(-1)
-    return entropy
+    return np.asarray(entr(probabilities).sum(-1))

@@ -1,4 +1,4 @@
-"""Out-of-fold predictions: each train photo by the network that never saw its person, eval photos by the mean over folds."""
+"""Out-of-fold predictions: a train photo by the network not trained on its person, eval photos by the mean over folds."""
 
 from collections.abc import Iterable
 
@@ -39,7 +39,7 @@ def predict_out_of_fold(
 
 
 def _mean(tables: list[pd.DataFrame], heads: list[str]) -> pd.DataFrame:
-    """The mean over folds; of dropout passes, what the passes of all folds together say."""
+    """The mean over folds; dropout passes of all folds are pooled."""
     added = [column for column in tables[0] if str(column).startswith(PREFIX)]
     mean = fold_mean([table.drop(columns=added) for table in tables])
     return mean.join(pooled([table[added] for table in tables], heads)) if added else mean

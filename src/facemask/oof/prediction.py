@@ -13,10 +13,9 @@ from tqdm import tqdm
 
 from facemask.core.labels import Array
 from facemask.core.predictions import COLUMNS
-from facemask.nets.device import device_of
+from facemask.nets.device import autocast, device_of
 from facemask.nets.model import FaceNet, normalisation
-from facemask.nets.precision import autocast
-from facemask.oof.views import View, averaged, cut, named
+from facemask.oof.views import VIEWS, View, averaged, cut
 
 Also = Callable[[list[Tensor]], dict[str, Array]]  # a batch's features (n, features) of each view -> more columns
 
@@ -32,18 +31,20 @@ class Inference:
     average: str = "probabilities"
 
 
+@dataclass(frozen=True)
 class _Views(torch.utils.data.Dataset[Array]):
     """photo -> (views, height, width, 3) uint8."""
 
-    def __init__(self, photos: Any, recipe: dict[str, Any], views: list[View]) -> None:
-        self.photos, self.size, self.share, self.views = photos, recipe["size"], recipe["augment"]["share"], views
+    photos: Any
+    recipe: dict[str, Any]
+    views: list[View]
 
     def __len__(self) -> int:
         return len(self.photos)
 
     def __getitem__(self, row: int) -> Array:
-        photo = self.photos[row]
-        return np.stack([cut(photo, self.size, self.share, view) for view in self.views])
+        photo, size, share = self.photos[row], self.recipe["size"], self.recipe["augment"]["share"]
+        return np.stack([cut(photo, size, share, view) for view in self.views])
 
 
 def _stack(samples: list[Array]) -> Tensor:
@@ -52,11 +53,8 @@ def _stack(samples: list[Array]) -> Tensor:
 
 @torch.inference_mode()
 def predict(model: FaceNet, photos: Any, how: Inference, title: str = "", also: Also | None = None) -> pd.DataFrame:
-    """Probabilities (float32, predictions.COLUMNS) of photos, a sequence of (h, w, 3) uint8; one row each, in order.
-
-    Years are averaged as they are. Raises UserError for an unknown view or average.
-    """
-    recipe, wanted, device = how.recipe, named(how.views), device_of(how.training)
+    """Probabilities (float32, predictions.COLUMNS) of photos, a sequence of (h, w, 3) uint8; one row each, in order."""
+    recipe, wanted, device = how.recipe, [VIEWS[name] for name in how.views], device_of(how.training)
     model = model.eval().to(device)
     cuts = list(dict.fromkeys(view.upright() for view in wanted))  # a mirrored view is turned on the device
     mean, deviation = (tensor.to(device) for tensor in normalisation(model))

@@ -1,13 +1,11 @@
 """Test-time augmentation: the views of a photo, by name."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from facemask.core.errors import UserError
 from facemask.core.labels import Array
 from facemask.ingest.geometry import crop, resize
 
@@ -40,16 +38,6 @@ VIEWS = {
 }
 
 
-def named(names: Sequence[str]) -> list[View]:
-    """Raises UserError for an unknown view, and for none."""
-    unknown = [name for name in names if name not in VIEWS]
-    if unknown:
-        raise UserError(f"views: {unknown[0]!r} is unknown; choose from {', '.join(VIEWS)}")
-    if not names:
-        raise UserError(f"views: the list is empty; choose from {', '.join(VIEWS)}")
-    return [VIEWS[name] for name in names]
-
-
 def cut(photo: Array, size: list[int], share: float, view: View) -> Array:
     """The view (mirroring apart) of a photo (h, w, 3) as (size[0], size[1], 3) uint8.
 
@@ -65,12 +53,7 @@ def cut(photo: Array, size: list[int], share: float, view: View) -> Array:
 
 
 def averaged(logits: list[Tensor], average: str) -> Tensor:
-    """Probabilities (..., classes): the mean over the views (a tensor (..., classes) each) of probabilities or of logits.
-
-    Raises UserError for another average.
-    """
-    if average == "probabilities":
-        return torch.stack([each.softmax(-1) for each in logits]).mean(0)
+    """Probabilities (..., classes): the mean over the views (a tensor (..., classes) each) of "probabilities" or of "logits"."""
     if average == "logits":
         return torch.stack(logits).mean(0).softmax(-1)
-    raise UserError(f"inference: average={average!r} is unknown; choose probabilities or logits")
+    return torch.stack([each.softmax(-1) for each in logits]).mean(0)

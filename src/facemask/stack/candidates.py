@@ -5,16 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facemask.core.errors import UserError
 from facemask.core.labels import ATTRIBUTES, Array, decode, joint
 from facemask.stack import learners
-from facemask.stack.member_tables import Evidence
+from facemask.stack.log_linear_pool import fit_pool
+from facemask.stack.member_tables import Predictions
 from facemask.stack.simplex import simplex_weights
-from facemask.stack.trust_pool import fit_pool
 from facemask.stack.votes import hard_vote, joint_vote, pooled, soft_vote
 
-Predictor = Callable[[Evidence], Array]  # -> (n, 18)
-Fit = Callable[[Evidence, Array, np.random.Generator], Predictor]  # evidence, joint classes (n,), rng
+Predictor = Callable[[Predictions], Array]  # -> (n, 18)
+Fit = Callable[[Predictions, Array, np.random.Generator], Predictor]  # of the train photos, joint classes (n,), rng
 
 
 @dataclass(frozen=True)
@@ -23,25 +22,25 @@ class WeightedVote:
 
     weights: dict[str, Array]
 
-    def __call__(self, evidence: Evidence) -> Array:
-        return joint(*(pooled(evidence.pools[attribute], self.weights[attribute]) for attribute in ATTRIBUTES))
+    def __call__(self, predictions: Predictions) -> Array:
+        return joint(*(pooled(predictions.pools[attribute], self.weights[attribute]) for attribute in ATTRIBUTES))
 
 
 def _fixed(vote: Predictor) -> Fit:
-    return lambda evidence, truth, rng: vote
+    return lambda predictions, truth, rng: vote
 
 
-def _simplex(evidence: Evidence, truth: Array, rng: np.random.Generator) -> Predictor:
+def _simplex(predictions: Predictions, truth: Array, rng: np.random.Generator) -> Predictor:
     codes = _codes(truth)
-    return WeightedVote({name: simplex_weights(evidence.pools[name], codes[name]) for name in ATTRIBUTES})
+    return WeightedVote({name: simplex_weights(predictions.pools[name], codes[name]) for name in ATTRIBUTES})
 
 
-def _pool(evidence: Evidence, truth: Array, rng: np.random.Generator) -> Predictor:
-    return fit_pool(evidence, _codes(truth))
+def _pool(predictions: Predictions, truth: Array, rng: np.random.Generator) -> Predictor:
+    return fit_pool(predictions, _codes(truth))
 
 
 def _stacked(learner: learners.Learner) -> Fit:
-    return lambda evidence, truth, rng: learners.fit_stacker(learner, evidence, _codes(truth), rng)
+    return lambda predictions, truth, rng: learners.fit_stacker(learner, predictions, _codes(truth), rng)
 
 
 CANDIDATES: dict[str, Fit] = {
@@ -58,19 +57,12 @@ CANDIDATES: dict[str, Fit] = {
 }
 
 
-def worth_trying(wanted: Sequence[str], evidence: Evidence) -> list[str]:
-    """The wanted candidates that can differ with these members, the simplest first.
-
-    A single member that predicts everything equals its own soft vote. Raises UserError for an unknown name or an empty list.
-    """
-    unknown = [name for name in wanted if name not in CANDIDATES]
-    if unknown or not wanted:
-        what = f"{unknown[0]!r} is unknown" if unknown else "is empty"
-        raise UserError(f"params.yaml: stack.candidates: {what}; choose from {', '.join(CANDIDATES)}")
-    if len({name for names in evidence.names.values() for name in names}) == 1:
+def worth_trying(wanted: Sequence[str], predictions: Predictions) -> list[str]:
+    """The wanted candidates that can differ with these members, the simplest first; of a single member its own soft vote."""
+    if len({name for names in predictions.names.values() for name in names}) == 1:
         return ["soft_vote"]
-    pointless = set() if evidence.joints.shape[1] else {"joint_vote"}
-    if all(len(names) == 1 for names in evidence.names.values()):
+    pointless = set() if predictions.joints.shape[1] else {"joint_vote"}
+    if all(len(names) == 1 for names in predictions.names.values()):
         pointless |= {"joint_vote", "hard_vote", "simplex"}
     return [name for name in CANDIDATES if name in wanted and name not in pointless] or ["soft_vote"]
 

@@ -1,7 +1,7 @@
 """Prior correction: factors on the classes, so that the likeliest class becomes the best one for macro F1.
 
 Macro F1 counts a rare class like a frequent one, so predicting it pays before it is the likeliest. The 18 factors are products
-of one factor for each class of each attribute: five free numbers, where 18 would fit the noise of 100 rare photos.
+of one factor for each class of each attribute: five free numbers, for 18 would fit the noise of 100 rare photos.
 """
 
 import numpy as np
@@ -30,8 +30,7 @@ def fit_correction(probabilities: Array, truth: Array) -> Array:
 def corrected(probabilities: Array, factors: Array) -> Array:
     """Distributions (n, 18) times the factors, normed again."""
     weighted = probabilities * factors
-    normed: Array = weighted / weighted.sum(1, keepdims=True)
-    return normed
+    return np.asarray(weighted / weighted.sum(1, keepdims=True))
 
 
 def _climb(probabilities: Array, truth: Array, logs: dict[str, Array], attribute: str, code: int) -> None:
@@ -46,5 +45,4 @@ def _climb(probabilities: Array, truth: Array, logs: dict[str, Array], attribute
 
 def _factors(logs: dict[str, Array]) -> Array:
     grid = logs["mask"][:, None, None] + logs["gender"][None, :, None] + logs["age"][None, None, :]
-    factors: Array = np.exp(np.broadcast_to(grid, SHAPE)).reshape(-1)
-    return factors
+    return np.asarray(np.exp(np.broadcast_to(grid, SHAPE)).reshape(-1))

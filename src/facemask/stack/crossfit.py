@@ -17,7 +17,7 @@ from tqdm import tqdm
 from facemask.core.labels import CLASSES, Array
 from facemask.core.rng import generator
 from facemask.stack.candidates import CANDIDATES
-from facemask.stack.member_tables import Evidence
+from facemask.stack.member_tables import Predictions
 
 Job = tuple[str, tuple[int, ...]]  # a candidate and the folds that it is fitted without
 
@@ -35,7 +35,7 @@ class Crossfit:
 
 
 def crossfit(
-    names: Sequence[str], evidence: Evidence, truth: Array, usable: Array, fold: Array, seed: int
+    names: Sequence[str], predictions: Predictions, truth: Array, usable: Array, fold: Array, seed: int
 ) -> dict[str, Crossfit]:
     """Crossfit of each candidate; photos that are not `usable` are predicted, but not learned from."""
     folds = int(fold.max()) + 1
@@ -43,20 +43,20 @@ def crossfit(
     # one thread a fit on any machine: sums in another order differ in the last bit
     with threadpool_limits(1, user_api="blas"):
         run = Parallel(n_jobs=len(os.sched_getaffinity(0)), backend="threading", return_as="generator")
-        results = run(delayed(_without)(name, group, evidence, truth, usable, fold, seed) for name, group in jobs)
+        results = run(delayed(_without)(name, group, predictions, truth, usable, fold, seed) for name, group in jobs)
         done = dict(zip(jobs, tqdm(results, total=len(jobs), desc="stack", unit="fit", disable=None), strict=True))
     return {name: _collect(name, done, fold) for name in names}
 
 
 def _without(
-    name: str, group: tuple[int, ...], evidence: Evidence, truth: Array, usable: Array, fold: Array, seed: int
+    name: str, group: tuple[int, ...], predictions: Predictions, truth: Array, usable: Array, fold: Array, seed: int
 ) -> Array:
     """Distributions for the photos of the held-out folds, by the candidate fitted on the usable ones of the others."""
     inside = np.isin(fold, group)
     rows = np.flatnonzero(~inside & usable)
     with threadpool_limits(1, user_api="openmp"):  # OpenMP counts its threads anew in each thread that calls it
-        predictor = CANDIDATES[name](evidence.take(rows), truth[rows], generator(seed, "stack", name, *group))
-        return predictor(evidence.take(np.flatnonzero(inside))).astype(np.float32)
+        predictor = CANDIDATES[name](predictions.take(rows), truth[rows], generator(seed, "stack", name, *group))
+        return predictor(predictions.take(np.flatnonzero(inside))).astype(np.float32)
 
 
 def _collect(name: str, done: dict[Job, Array], fold: Array) -> Crossfit:

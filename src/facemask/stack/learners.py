@@ -1,7 +1,7 @@
 """Stackers that learn from the labels: the team's four (forest, SVM, k-NN, XGBoost) and logistic regression.
 
-Each learns mask, gender and age separately from what all members predict for that attribute: of the 18 classes, some have a
-handful of persons only. scikit-learn and XGBoost are imported on use: not every run tries every stacker.
+Each learns mask, gender and age separately from what all members predict for that attribute: some of the 18 classes have few
+persons. scikit-learn and XGBoost are imported on use: not every run tries every stacker.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from facemask.core.labels import ATTRIBUTES, Array, joint
-from facemask.stack.member_tables import Evidence
+from facemask.stack.member_tables import Predictions
 
 FLOOR = 1e-3  # probabilities below it count as equal
 MOST_SVM_ROWS = 3000  # training time grows with the square of the rows
@@ -29,14 +29,13 @@ Learner = Callable[[Array, Array, np.random.Generator], Classifier]  # features 
 def centred_logs(pool: Array) -> Array:
     """Log-probabilities of distributions (..., classes), with mean 0 over the classes."""
     logs = np.log(np.maximum(pool, FLOOR))
-    centred: Array = logs - logs.mean(-1, keepdims=True)
-    return centred
+    return np.asarray(logs - logs.mean(-1, keepdims=True))
 
 
-def features(evidence: Evidence, attribute: str) -> Array:
+def features(predictions: Predictions, attribute: str) -> Array:
     """(n, features) float64: centred log-probabilities of every member that predicts the attribute, and ages for age."""
-    logs = centred_logs(evidence.pools[attribute]).reshape(len(evidence), -1)
-    return logs if attribute != "age" else np.hstack([logs, (evidence.years - YEARS_MIDDLE) / YEARS_SCALE])
+    logs = centred_logs(predictions.pools[attribute]).reshape(len(predictions), -1)
+    return logs if attribute != "age" else np.hstack([logs, (predictions.years - YEARS_MIDDLE) / YEARS_SCALE])
 
 
 @dataclass(frozen=True)
@@ -45,16 +44,18 @@ class Stacker:
 
     classifiers: dict[str, Classifier]
 
-    def __call__(self, evidence: Evidence) -> Array:
-        return joint(*(self.classifiers[name].predict_proba(features(evidence, name)) for name in ATTRIBUTES))
+    def __call__(self, predictions: Predictions) -> Array:
+        return joint(*(self.classifiers[name].predict_proba(features(predictions, name)) for name in ATTRIBUTES))
 
 
-def fit_stacker(learner: Learner, evidence: Evidence, codes: dict[str, Array], rng: np.random.Generator) -> Stacker:
+def fit_stacker(
+    learner: Learner, predictions: Predictions, codes: dict[str, Array], rng: np.random.Generator
+) -> Stacker:
     """`codes`: attribute -> (n,) int64. A class that the rows lack gets probability 0."""
     fitted: dict[str, Classifier] = {}
     for attribute, words in ATTRIBUTES.items():
         present, truth = np.unique(codes[attribute], return_inverse=True)
-        inner = learner(features(evidence, attribute), truth, rng) if len(present) > 1 else None
+        inner = learner(features(predictions, attribute), truth, rng) if len(present) > 1 else None
         fitted[attribute] = Complete(inner, present, len(words))
     return Stacker(fitted)
 
@@ -80,15 +81,13 @@ def balance(truth: Array, classes: int | None = None) -> Array:
     """
     counts = np.bincount(truth, minlength=classes or 0)
     weights = np.maximum(counts, 1)[truth] ** -0.5
-    normed: Array = weights / weights.mean()
-    return normed
+    return np.asarray(weights / weights.mean())
 
 
 def logistic(rows: Array, truth: Array, rng: np.random.Generator) -> Classifier:
     from sklearn.linear_model import LogisticRegression
 
-    fitted: Classifier = LogisticRegression(C=0.1, max_iter=300, tol=1e-3).fit(rows, truth, balance(truth))
-    return fitted
+    return _balanced(LogisticRegression(C=0.1, max_iter=300, tol=1e-3), rows, truth)
 
 
 def forest(rows: Array, truth: Array, rng: np.random.Generator) -> Classifier:
@@ -96,8 +95,7 @@ def forest(rows: Array, truth: Array, rng: np.random.Generator) -> Classifier:
 
     # leaves of about two persons: smaller ones memorise faces
     trees = RandomForestClassifier(60, min_samples_leaf=14, max_samples=0.5, random_state=_seed(rng))
-    fitted: Classifier = trees.fit(rows, truth, balance(truth))
-    return fitted
+    return _balanced(trees, rows, truth)
 
 
 def knn(rows: Array, truth: Array, rng: np.random.Generator) -> Classifier:
@@ -111,11 +109,11 @@ def knn(rows: Array, truth: Array, rng: np.random.Generator) -> Classifier:
 def xgboost(rows: Array, truth: Array, rng: np.random.Generator) -> Classifier:
     from xgboost import XGBClassifier
 
-    fitted: Classifier = XGBClassifier(
+    trees = XGBClassifier(
         n_estimators=40, max_depth=3, learning_rate=0.15, min_child_weight=7, subsample=0.7, colsample_bytree=0.7,
         reg_lambda=5.0, max_bin=64, tree_method="hist", n_jobs=1, random_state=_seed(rng),
-    ).fit(rows, truth, sample_weight=balance(truth))  # fmt: skip
-    return fitted
+    )  # fmt: skip
+    return _balanced(trees, rows, truth)
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,12 @@ def svm(rows: Array, truth: Array, rng: np.random.Generator) -> Classifier:
     rows, truth = rows[chosen], truth[chosen]
     machine = SVC(C=0.5, gamma="scale").fit(rows, truth, balance(truth))
     margins = machine.decision_function(rows).reshape(len(rows), -1)
-    return Margins(machine, LogisticRegression(C=1.0, max_iter=300).fit(margins, truth, balance(truth)))
+    return Margins(machine, _balanced(LogisticRegression(C=1.0, max_iter=300), margins, truth))
+
+
+def _balanced(model: Any, rows: Array, truth: Array) -> Classifier:
+    fitted: Classifier = model.fit(rows, truth, sample_weight=balance(truth))
+    return fitted
 
 
 def _seed(rng: np.random.Generator) -> int:

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from facemask.core.errors import UserError
-from facemask.core.labels import ATTRIBUTES, CLASSES, Array, marginals
+from facemask.core.labels import CLASSES, Array, marginals
 from facemask.core.predictions import ATTRIBUTE_COLUMNS, JOINT_COLUMNS, lined_up, predicts
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Predictions:
     """Members' probabilities for n photos, float64, in C order: sums in another order differ in the last bit.
 
     pools   attribute -> (n, members that predict it, classes); a joint member counts by its marginals
@@ -29,48 +29,32 @@ class Evidence:
     def __len__(self) -> int:
         return len(self.years)
 
-    def take(self, rows: Array) -> "Evidence":
+    def take(self, rows: Array) -> "Predictions":
         pools = {attribute: np.ascontiguousarray(pool[rows]) for attribute, pool in self.pools.items()}
         joints, years = np.ascontiguousarray(self.joints[rows]), np.ascontiguousarray(self.years[rows])
-        return Evidence(pools, self.names, joints, years)
+        return Predictions(pools, self.names, joints, years)
 
 
-def gather(members: Mapping[str, pd.DataFrame], photos: pd.DataFrame) -> Evidence:
-    """Evidence of prediction tables for the rows of `photos`, in their order.
+def gather(members: Mapping[str, pd.DataFrame], photos: pd.DataFrame) -> Predictions:
+    """The tables' predictions of the rows of `photos`, in their order.
 
-    Raises UserError naming what is wrong: missing photos or folds, NaNs, values that are no distribution, or an
-    attribute that no member predicts.
+    Raises UserError for missing photos or folds, NaNs, and values that are no distribution.
     """
     held = {name: predicts(table, name) for name, table in members.items()}
-    require_cover(held)
     rows = {name: lined_up(table, name, photos) for name, table in members.items()}
     joints = {name: _distribution(rows[name], JOINT_COLUMNS, name) for name in members if "joint" in held[name]}
     shares = {name: marginals(values) for name, values in joints.items()}
     pools, names = {}, {}
     for attribute, columns in ATTRIBUTE_COLUMNS.items():
-        names[attribute] = tuple(name for name in members if name in joints or attribute in held[name])
-        pool = [
-            shares[name][attribute] if name in joints else _distribution(rows[name], columns, name)
-            for name in names[attribute]
-        ]
-        pools[attribute] = np.ascontiguousarray(np.stack(pool, axis=1))
+        pool = {
+            name: shares[name][attribute] if name in joints else _distribution(rows[name], columns, name)
+            for name in members if name in joints or attribute in held[name]
+        }  # fmt: skip
+        pools[attribute], names[attribute] = np.ascontiguousarray(np.stack([*pool.values()], axis=1)), tuple(pool)
     joint = np.stack(list(joints.values()), axis=1) if joints else np.zeros((len(photos), 0, len(CLASSES)))
     years = [_years(table, name) for name, table in rows.items() if "age" in table]
     stacked = np.stack(years, axis=1) if years else np.zeros((len(photos), 0))
-    return Evidence(pools, names, np.ascontiguousarray(joint), np.ascontiguousarray(stacked))
-
-
-def require_cover(held: Mapping[str, Sequence[str]]) -> None:
-    """Raises UserError if there are no members, or they leave mask, gender or age unpredicted."""
-    if not held:
-        raise UserError("model.members is empty; name at least one member that predicts all 18 classes")
-    covered = {target for targets in held.values() for target in targets}
-    missing = [] if "joint" in covered else [attribute for attribute in ATTRIBUTES if attribute not in covered]
-    if missing:
-        what = "; ".join(f"{name} predicts {', '.join(targets)}" for name, targets in held.items())
-        raise UserError(
-            f"model.members: nothing predicts {' and '.join(missing)} ({what}); add a member that does, or a joint one"
-        )
+    return Predictions(pools, names, np.ascontiguousarray(joint), np.ascontiguousarray(stacked))
 
 
 def _distribution(rows: pd.DataFrame, columns: Sequence[str], name: str) -> Array:
@@ -83,8 +67,7 @@ def _distribution(rows: pd.DataFrame, columns: Sequence[str], name: str) -> Arra
     for complaint, bad in checks.items():
         _refuse(bad, rows, f"member {name}: {columns[0]}..{columns[-1]} {complaint}")
     values = np.maximum(values, 0)
-    normed: Array = values / values.sum(1, keepdims=True)
-    return normed
+    return np.asarray(values / values.sum(1, keepdims=True))
 
 
 def _years(rows: pd.DataFrame, name: str) -> Array:

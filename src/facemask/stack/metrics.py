@@ -14,30 +14,26 @@ from facemask.core.rng import generator
 def confusion(truth: Array, predicted: Array, classes: int = len(CLASSES)) -> Array:
     """Counts (classes, classes) int64 of two vectors of codes 0..classes-1 of the same length."""
     pairs = np.asarray(truth, dtype=np.int64) * classes + np.asarray(predicted, dtype=np.int64)
-    counts: Array = np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-    return counts
+    return np.asarray(np.bincount(pairs, minlength=classes * classes).reshape(classes, classes))
 
 
 def class_f1(counts: Array) -> Array:
     """F1 of each class (..., classes) float64; NaN for a class that is in neither truth nor prediction."""
     hits = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
     occurrences = counts.sum(-1) + counts.sum(-2)
-    scores: Array = np.divide(2 * hits, occurrences, out=np.full(hits.shape, np.nan), where=occurrences > 0)
-    return scores
+    return np.asarray(np.divide(2 * hits, occurrences, out=np.full(hits.shape, np.nan), where=occurrences > 0))
 
 
 def macro_f1_of(counts: Array) -> Array:
     """Mean F1 (...) over the classes that occur in truth or prediction: scikit-learn's rule."""
     per_class = class_f1(counts)
     occurring = np.isfinite(per_class)
-    mean: Array = np.where(occurring, per_class, 0.0).sum(-1) / np.maximum(occurring.sum(-1), 1)
-    return mean
+    return np.asarray(np.where(occurring, per_class, 0.0).sum(-1) / np.maximum(occurring.sum(-1), 1))
 
 
 def accuracy_of(counts: Array) -> Array:
     """Share of photos on the diagonal (...); 0 where there are no photos."""
-    share: Array = np.trace(counts, axis1=-2, axis2=-1) / np.maximum(counts.sum((-2, -1)), 1)
-    return share
+    return np.asarray(np.trace(counts, axis1=-2, axis2=-1) / np.maximum(counts.sum((-2, -1)), 1))
 
 
 def macro_f1(truth: Array, predicted: Array, classes: int = len(CLASSES)) -> float:
@@ -51,8 +47,8 @@ def accuracy(truth: Array, predicted: Array) -> float:
 def attribute_scores(truth: Array, predicted: Array) -> dict[str, dict[str, float]]:
     """macro_f1 and accuracy of mask, gender and age, from joint classes 0..17."""
     return {
-        attribute: {"macro_f1": macro_f1(true, guess, len(words)), "accuracy": accuracy(true, guess)}
-        for (attribute, words), true, guess in zip(ATTRIBUTES.items(), decode(truth), decode(predicted), strict=True)
+        attribute: {"macro_f1": macro_f1(true, codes, len(words)), "accuracy": accuracy(true, codes)}
+        for (attribute, words), true, codes in zip(ATTRIBUTES.items(), decode(truth), decode(predicted), strict=True)
     }
 
 

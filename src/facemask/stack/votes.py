@@ -4,37 +4,36 @@ import numpy as np
 from scipy.special import softmax
 
 from facemask.core.labels import ATTRIBUTES, Array, joint
-from facemask.stack.member_tables import Evidence
+from facemask.stack.member_tables import Predictions
 
-SMALLEST = 1e-6  # probabilities are raised to it: a 0 must not veto what every other member says
+SMALLEST = 1e-6  # lower probabilities are raised to it, so that no member's 0 outvotes all others
 TIE = 1e-3  # weight of the soft vote in a hard vote: it decides ties only
 
 
-def soft_vote(evidence: Evidence) -> Array:
+def soft_vote(predictions: Predictions) -> Array:
     """(n, 18): the geometric mean of the members, attribute by attribute.
 
     Joint members alone are averaged over the 18 classes: a single one comes out unchanged.
     """
-    if all(len(names) == evidence.joints.shape[1] for names in evidence.names.values()):
-        return pooled(evidence.joints)
-    return joint(*(pooled(evidence.pools[attribute]) for attribute in ATTRIBUTES))
+    if all(len(names) == predictions.joints.shape[1] for names in predictions.names.values()):
+        return pooled(predictions.joints)
+    return joint(*(pooled(predictions.pools[attribute]) for attribute in ATTRIBUTES))
 
 
-def joint_vote(evidence: Evidence) -> Array:
+def joint_vote(predictions: Predictions) -> Array:
     """(n, 18): the geometric mean of the joint members alone."""
-    return pooled(evidence.joints)
+    return pooled(predictions.joints)
 
 
-def hard_vote(evidence: Evidence) -> Array:
+def hard_vote(predictions: Predictions) -> Array:
     """(n, 18) from the share of members that put each attribute's class first; the soft vote decides ties."""
-    return joint(*(_ballot(evidence.pools[attribute]) for attribute in ATTRIBUTES))
+    return joint(*(_ballot(predictions.pools[attribute]) for attribute in ATTRIBUTES))
 
 
 def pooled(pool: Array, weights: Array | None = None) -> Array:
     """Weighted geometric mean (n, classes) of distributions (n, members, classes); equal weights by default."""
     weights = np.full(pool.shape[1], 1 / pool.shape[1]) if weights is None else weights
-    mean: Array = softmax(np.einsum("nmc,m->nc", np.log(np.maximum(pool, SMALLEST)), weights), axis=1)
-    return mean
+    return np.asarray(softmax(np.einsum("nmc,m->nc", np.log(np.maximum(pool, SMALLEST)), weights), axis=1))
 
 
 def _ballot(pool: Array) -> Array:

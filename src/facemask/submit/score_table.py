@@ -6,35 +6,26 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from facemask.core.labels import ATTRIBUTES
 from facemask.stack.metrics import Interval
-from facemask.submit.scores import PART_NAMES, all_scores
+from facemask.submit.scores import PART_NAMES, WHOLE, score_rows
 
 
 def score_table(board: Mapping[str, Any], intervals: Mapping[str, Interval]) -> str:
     """The scoreboard (scores.scoreboard) as text: macro F1 and accuracy by part, and the ensemble's 95 % intervals, if given."""
     parts = [part for part in PART_NAMES if part in board]
-
-    def cells(scores: Mapping[str, Any], f1: str, accuracy: str) -> list[str]:
-        return [f"{scores[part][f1]:.4f} / {scores[part][accuracy]:.4f}" for part in parts]
-
-    everyone = all_scores(board)
-    rows = [
-        [name, *cells(scores, "macro_f1", "accuracy")]
-        for name, scores in everyone.items()
-        if "macro_f1" in scores["oof"]
-    ]
+    whole: list[list[str]] = []
+    single: list[list[str]] = []
+    for row in score_rows(board).to_dict("records"):
+        cells = [f"{row[f'{part} f1']:.4f} / {row[f'{part} accuracy']:.4f}" for part in parts]
+        if row["predicts"] == WHOLE:
+            whole.append([row["name"], *cells])
+        else:
+            single.append([f"{row['name']} {row['predicts']}", *cells])
     if intervals:
         spans = [f"{intervals[part].low:.4f} to {intervals[part].high:.4f}" for part in parts]
-        rows.insert(1, ["  95 % of macro F1", *spans])
-    single = [
-        [f"{name} {attribute}", *cells(scores, f"{attribute}_f1", f"{attribute}_accuracy")]
-        for attribute in ATTRIBUTES
-        for name, scores in everyone.items()
-        if f"{attribute}_f1" in scores["oof"]
-    ]
+        whole.insert(1, ["  95 % of macro F1", *spans])
     heads = [PART_NAMES[part] for part in parts]
-    text = [_aligned(["18 classes: macro F1 / accuracy", *heads], rows)]
+    text = [_aligned([f"{WHOLE}: macro F1 / accuracy", *heads], whole)]
     if single:
         text.append(_aligned(["one attribute: macro F1 / accuracy of it", *heads], single))
     return "\n\n".join(text)

@@ -14,6 +14,8 @@ from facemask.stack.metrics import Interval, accuracy, bootstrap, macro_f1
 
 Scores = dict[str, float]
 PART_NAMES = {"oof": "out-of-fold", "public": "public", "private": "private"}
+WHOLE = "18 classes"  # what a complete member predicts
+KEYS = {WHOLE: ("macro_f1", "accuracy"), **{name: (f"{name}_f1", f"{name}_accuracy") for name in ATTRIBUTES}}
 
 
 @dataclass(frozen=True)
@@ -71,19 +73,16 @@ def predicted_classes(table: pd.DataFrame, name: str) -> dict[str, pd.Series]:
 
 
 def score(predicted: Mapping[str, pd.Series], part: Part, fallback: int) -> Scores:
-    """macro_f1 and accuracy over the 18 classes where all three attributes are predicted.
-
-    A member of one or two attributes has no 18-class score: it gets `<attribute>_f1` and `<attribute>_accuracy` instead.
-    """
+    """macro_f1 and accuracy over the 18 classes where all three attributes are predicted, else those of each attribute (KEYS)."""
     if "joint" in predicted:
-        guess = answers(predicted["joint"], part, fallback)
-        return {"macro_f1": macro_f1(part.truth, guess), "accuracy": accuracy(part.truth, guess)}
+        codes = answers(predicted["joint"], part, fallback)
+        return {"macro_f1": macro_f1(part.truth, codes), "accuracy": accuracy(part.truth, codes)}
     scores: Scores = {}
     truths, fallbacks = (dict(zip(ATTRIBUTES, decode(codes), strict=True)) for codes in (part.truth, fallback))
     for attribute, series in predicted.items():
-        guess = answers(series, part, int(fallbacks[attribute]))
-        scores[f"{attribute}_f1"] = macro_f1(truths[attribute], guess, len(ATTRIBUTES[attribute]))
-        scores[f"{attribute}_accuracy"] = accuracy(truths[attribute], guess)
+        codes = answers(series, part, int(fallbacks[attribute]))
+        scores[f"{attribute}_f1"] = macro_f1(truths[attribute], codes, len(ATTRIBUTES[attribute]))
+        scores[f"{attribute}_accuracy"] = accuracy(truths[attribute], codes)
     return scores
 
 
@@ -121,6 +120,16 @@ def all_scores(board: Mapping[str, Any]) -> dict[str, Any]:
     return {"ensemble": board} | others | ({"baseline": board["baseline"]} if "baseline" in board else {})
 
 
+def score_rows(board: Mapping[str, Any]) -> pd.DataFrame:
+    """name, predicts (WHOLE, or an attribute), "<part> f1" and "<part> accuracy" of everything on a scoreboard, WHOLE first."""
+    parts = [part for part in PART_NAMES if part in board]
+    return pd.DataFrame([
+        {"name": name, "predicts": target}
+        | {f"{part} {word}": scores[part][key] for part in parts for word, key in zip(("f1", "accuracy"), keys, strict=True)}
+        for target, keys in KEYS.items() for name, scores in all_scores(board).items() if keys[0] in scores["oof"]
+    ])  # fmt: skip
+
+
 def summary(board: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, Any]:
     """The content of metrics/summary.json, the figures that `dvc metrics diff` compares: at most 20 in the usual run.
 
@@ -140,5 +149,7 @@ def summary(board: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, An
 def ensemble_intervals(stack: pd.DataFrame, parts: list[Part], fallback: int, seed: int) -> dict[str, Interval]:
     """95 % intervals of the ensemble's macro F1 by part, by bootstrap over persons."""
     predicted = predicted_classes(stack, "stack")["joint"]
-    guesses = {part.name: answers(predicted, part, fallback) for part in parts}
-    return {part.name: bootstrap(part.truth, guesses[part.name], part.persons, seed=seed)["macro_f1"] for part in parts}
+    return {
+        part.name: bootstrap(part.truth, answers(predicted, part, fallback), part.persons, seed=seed)["macro_f1"]
+        for part in parts
+    }

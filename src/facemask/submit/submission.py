@@ -14,8 +14,7 @@ from facemask.ingest.tree import open_tree
 def read_info(root: Path) -> pd.Series:
     """The ImageIDs of eval/info.csv in a competition tree, a folder or a zip file, in the file's order.
 
-    The reader and the tree are those of ingest. Raises UserError if there is no such tree or file, or a line that no
-    submission can answer.
+    Raises UserError where there is no such tree or file, and for a line that no submission can answer.
     """
     tree = open_tree(root, "data.root")
     lists = (TRAIN_LIST, EVAL_LIST) if tree.prefixes_of(TRAIN_LIST) else (EVAL_LIST,)
@@ -58,7 +57,7 @@ def check(submission: pd.DataFrame, images: pd.Series) -> None:
 
 
 def class_counts(train: Array, submitted: Array) -> pd.DataFrame:
-    """Photos and shares of each class in the train labels and in the submission: a look at whether they agree."""
+    """Photos and shares of each class in the train labels and in the submission, to see whether they agree."""
     table = pd.DataFrame({"class": range(len(CLASSES)), "meaning": CLASSES})
     for name, classes in (("train", train), ("submitted", submitted)):
         counts = np.bincount(np.asarray(classes, dtype=np.int64), minlength=len(CLASSES))

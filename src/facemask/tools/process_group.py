@@ -1,4 +1,4 @@
-"""A process group that ends with the process that started it, whatever ends that one."""
+"""A process group that ends with the process that started it, however that one ends."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ GRACE = 5.0  # seconds from SIGTERM to SIGKILL
 
 
 def start_group() -> int:
-    """The id of a new process group, for Popen's `process_group`; when this process ends, by kill -9 too, so do its members.
+    """The id of a new process group, for Popen's `process_group`, whose members end with this process, after kill -9 too.
 
     Its leader waits for the end of a pipe that only this process holds, then ends all others: DVC, its shells, the stages
     and their workers. A terminal sends Ctrl-C to its own group alone, so it is passed on.

@@ -10,7 +10,6 @@ import albumentations as A
 import cv2
 import numpy as np
 
-from facemask.core.errors import UserError
 from facemask.core.labels import Array
 from facemask.core.rng import generator, seed_of
 from facemask.ingest.geometry import crop, resize
@@ -21,16 +20,11 @@ GREY = 128
 
 
 class Augmentation:
-    """A recipe's augmentation: photo (h, w, 3) uint8 and a key -> (size[0], size[1], 3) uint8, a function of both alone.
-
-    Raises UserError for an unknown crop.
-    """
+    """A recipe's augmentation: photo (h, w, 3) uint8 and a key -> (size[0], size[1], 3) uint8, a function of both alone."""
 
     def __init__(self, recipe: dict[str, Any], seed: int, source: str = "") -> None:
         self.options = recipe["augment"] | recipe["source_augment"].get(source, {})
         self.size, self.seed = recipe["size"], seed
-        if self.options["crop"] not in ("center", "random"):
-            raise UserError(f"augment.crop={self.options['crop']!r} is unknown; choose center or random")
         self.pipeline = A.Compose(_transforms(self.options, min(self.size)))
 
     def __call__(self, photo: Array, key: str) -> Array:

@@ -1,6 +1,7 @@
 """An epoch as batches: read from the stores, augment, stack."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,13 +20,15 @@ from facemask.train.rows import targets
 from facemask.train.samplers import epoch_order, sampling_odds
 
 
+@dataclass(frozen=True)
 class _Epoch(Dataset[tuple[Array, int]]):
     """The photos of `draws`, positions in an epoch's `order` of rows."""
 
-    def __init__(
-        self, photos: Photos, order: Array, draws: Array, augmentations: dict[str, Augmentation], key: str
-    ) -> None:
-        self.photos, self.order, self.draws, self.augmentations, self.key = photos, order, draws, augmentations, key
+    photos: Photos
+    order: Array
+    draws: Array
+    augmentations: dict[str, Augmentation]
+    key: str
 
     def __len__(self) -> int:
         return len(self.draws)
@@ -59,9 +62,7 @@ class TrainingBatches:
         self.batch = min(recipe["batch"], self.draws)
         self.steps = self.draws // self.batch
         if self.batch % share[1]:
-            raise UserError(
-                f"batch={self.batch} is not shared evenly by {share[1]} processes; make it a multiple of them"
-            )
+            raise UserError(f"batch={self.batch} is not shared evenly by {share[1]} processes; make it a multiple")
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """This process's share of each batch; a last part of a batch is left out."""
@@ -70,14 +71,9 @@ class TrainingBatches:
         batches = np.arange(self.steps * self.batch).reshape(self.steps, self.share[1], -1)
         draws = batches[:, self.share[0]].reshape(-1)
         data = _Epoch(self.photos, order, draws, self.augmentations, f"{name}/{number}")
-        loader = DataLoader(
-            data,
-            self.batch // self.share[1],
-            num_workers=self.job.training["workers"],
-            collate_fn=_stack,
-            pin_memory=torch.cuda.is_available(),
-        )
-        for images, chosen in loader:
+        batch, workers = self.batch // self.share[1], self.job.training["workers"]
+        pinned = torch.cuda.is_available()
+        for images, chosen in DataLoader(data, batch, num_workers=workers, collate_fn=_stack, pin_memory=pinned):
             yield images, {key: values[chosen] for key, values in self.targets.items()}
 
 

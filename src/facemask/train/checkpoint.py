@@ -146,7 +146,7 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tens
 
 
 def write_times(folder: Path, started: float) -> None:
-    """When the fit that wrote folder/history.csv started (seconds since 1970) and that it ends now, for read_times().
+    """Write down when the fit that wrote folder/history.csv started, and that it ends now (seconds since 1970).
 
     Beside the checkpoints: as a DVC output two equal fits would differ.
     """
@@ -154,7 +154,7 @@ def write_times(folder: Path, started: float) -> None:
 
 
 def read_times(folder: Path) -> tuple[float, float]:
-    """Start and end of a fit; of one that did not run here (DVC's run cache, a pull) the time when it came, twice."""
+    """Start and end of a fit; of one that did not run here (DVC's run cache, a pull) the history file's time, twice."""
     if _times(folder).exists():
         started, ended = json.loads(_times(folder).read_text())
         return started, ended

@@ -10,9 +10,9 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from facemask.core.rng import generator
+from facemask.nets.device import autocast, grad_scaler
 from facemask.nets.losses import member_loss, weight_sums
 from facemask.nets.model import FaceNet, build, normalisation
-from facemask.nets.precision import autocast, grad_scaler
 from facemask.train.batches import TrainingBatches
 from facemask.train.checkpoint import State
 from facemask.train.consistency import WithUnlabelled, pseudo_targets
@@ -32,8 +32,8 @@ def fit(
 ) -> tuple[FaceNet, History]:
     """Train one member on rows of the training table; return the averaged network and the history.
 
-    Under `accelerate launch` every process calls this, and each trains on its share of every batch. unlabelled: photos for
-    consistency training; None or empty: it is off. Raises UserError, naming epoch and step, for a loss that is not finite,
+    Under `accelerate launch` every process calls this and trains on its share of every batch. unlabelled: photos for
+    consistency training, which is off without them. Raises UserError, naming epoch and step, for a loss that is not finite,
     and for a batch that does not fit into memory.
     """
     parts = job.recipe["schedule"]["accumulate"]
@@ -63,7 +63,7 @@ def _fit_in_parts(
     state = State({"model": model, "averaged": average.module}, adamw(model, recipe), scaler)
     if recipe["compile"]:
         model.compile()
-    steps = Steps(job, processes, model, average.module, scaler, parts)
+    steps = Steps(job, processes, model, state, parts)
 
     def start(epoch: int) -> None:
         job.seed_torch("dropout", job.name, epoch)
@@ -89,17 +89,10 @@ def _fit_in_parts(
 class Steps:
     """The step functions of a fit: forward and backward of this process's share of a batch -> the loss of the batch."""
 
-    def __init__(
-        self,
-        job: Fit,
-        processes: Accelerator,
-        model: FaceNet,
-        teacher: FaceNet,
-        scaler: torch.amp.GradScaler,
-        parts: int,
-    ) -> None:
-        """teacher: predicts the targets of unlabelled photos."""
-        self.job, self.processes, self.teacher, self.scaler, self.parts = job, processes, teacher, scaler, parts
+    def __init__(self, job: Fit, processes: Accelerator, model: FaceNet, state: State, parts: int) -> None:
+        """state.networks["averaged"] predicts the targets of unlabelled photos."""
+        self.job, self.processes, self.scaler, self.parts = job, processes, state.scaler, parts
+        self.teacher = state.networks["averaged"]
         self.mean, self.deviation = (tensor.to(processes.device) for tensor in normalisation(model))
         self.network = processes.prepare_model(model)
 

@@ -9,10 +9,9 @@ import torch
 from timm.utils import ModelEmaV3
 
 from facemask.core.errors import UserError
-from facemask.nets.device import device_of
+from facemask.nets.device import autocast, device_of
 from facemask.nets.losses import member_loss
 from facemask.nets.model import HEADS, build
-from facemask.nets.precision import autocast
 from facemask.train.engine import Fit
 from facemask.train.optimizer import adamw
 from facemask.train.processes import accelerator

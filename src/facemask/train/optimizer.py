@@ -8,7 +8,6 @@ import torch
 from timm.optim import param_groups_layer_decay
 from timm.utils import adaptive_clip_grad
 
-from facemask.core.errors import chosen
 from facemask.nets.model import FaceNet
 
 RATES: dict[str, Callable[[float], float]] = {
@@ -19,12 +18,11 @@ RATES: dict[str, Callable[[float], float]] = {
 
 def learning_rate(step: int, steps: int, peak: float, warmup: float, kind: str = "cosine") -> float:
     """Linear warm-up over a share of the steps, then half a cosine to zero, or constant: a pure function of the step."""
-    curve = chosen(RATES, "schedule.rate", kind)
     start = max(1, round(steps * warmup))
     if step < start:
         return peak * (step + 1) / start
     done = (step - start) / max(1, steps - start)
-    return peak * curve(done)
+    return peak * RATES[kind](done)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -52,8 +50,8 @@ def set_frozen(model: FaceNet, frozen: bool) -> None:
 
 
 def clip(model: FaceNet, schedule: dict[str, Any]) -> None:
-    """Bound the gradients in place. Raises UserError for an unknown kind."""
-    chosen(CLIPPINGS, "schedule.clipping", schedule["clipping"])(model, schedule["clip"])
+    """Bound the gradients in place."""
+    CLIPPINGS[schedule["clipping"]](model, schedule["clip"])
 
 
 def _clip_units(model: FaceNet, most: float) -> None:

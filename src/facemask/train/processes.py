@@ -1,4 +1,4 @@
-"""One process or several (accelerate launch), so that the loop need not know."""
+"""One process or several (accelerate launch), hidden from the training loop."""
 
 import os
 from typing import Any
@@ -14,20 +14,20 @@ from facemask.nets.device import device_of, use_threads
 
 
 def is_main_process() -> bool:
-    """Of those that `accelerate launch` started; known before any of them has met the others."""
+    """Of those that `accelerate launch` started; known before they are connected."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def accelerator(training: dict[str, Any], recipe: dict[str, Any]) -> Accelerator:
-    """The processes' meeting point, on training.device. Mixed precision is training.amp's matter, not the launcher's."""
+    """Connects the processes on training.device. training.amp sets the precision, not the launcher."""
     device = device_of(training)
     if device.index is not None:
         torch.cuda.set_device(device)
-    # Layers that are frozen for some epochs leave parameters without gradients, which DDP has to look for.
+    # Layers that are frozen for some epochs leave parameters without gradients, which DDP has to search for.
     parallel = DistributedDataParallelKwargs(find_unused_parameters=recipe["schedule"]["freeze"] > 0)
-    meeting = Accelerator(cpu=device.type == "cpu", mixed_precision="no", kwargs_handlers=[parallel])
+    connected = Accelerator(cpu=device.type == "cpu", mixed_precision="no", kwargs_handlers=[parallel])
     use_threads(training["threads"])
-    return meeting
+    return connected
 
 
 def summed(tensor: Tensor) -> Tensor:

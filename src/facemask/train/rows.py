@@ -27,7 +27,7 @@ def learnable(photos: pd.DataFrame, recipe: dict[str, Any], held_out_fold: int |
 
 
 def without_labels(photos: pd.DataFrame, recipe: dict[str, Any]) -> pd.DataFrame:
-    """The recipe's sources' rows without a label for what it predicts, and all eval photos, whose labels are never read.
+    """The rows of the recipe's sources without a label for what it predicts, and all eval photos, whose labels are never read.
 
     Raises UserError if there is none.
     """

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facemask.core.errors import UserError, chosen
+from facemask.core.errors import UserError
 from facemask.core.labels import Array
 from facemask.core.rng import generator
 
@@ -14,14 +14,13 @@ def sampling_odds(rows: pd.DataFrame, labels: dict[str, Array], recipe: dict[str
     """Each row's share (n,) of an epoch; None: every row once, in random order.
 
     uniform: all alike. balanced: a class of count c gets a share proportional to c ** (1 - temperature). With shares, the
-    epoch is split by source first; a source that is not there leaves its share to the others.
-    Raises UserError for an unknown sampler, or shares that name no source of the rows.
+    epoch is split by source first; a source that is not there leaves its share to the others. Raises UserError for shares
+    that name no source of the rows.
     """
     options = recipe["sampler"]
-    sampler = chosen(SAMPLERS, "sampler.kind", options["kind"])
     if options["kind"] == "uniform" and not options["shares"]:
         return None
-    odds = sampler(labels, recipe)
+    odds = SAMPLERS[options["kind"]](labels, recipe)
     return _by_source(odds, rows["source"], options["shares"]) if options["shares"] else odds / odds.sum()
 
 

@@ -1,17 +1,40 @@
-"""Predictions of external photos, which no fold holds out: each source is judged by members that were not trained on it."""
+"""Predictions of external photos, which no fold holds out, by members that were not trained on their source."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from facemask.core import paths
 from facemask.core.labels import ATTRIBUTES, Array, age_band, marginals
 from facemask.core.predictions import ATTRIBUTE_COLUMNS, EXTERNAL_COLUMNS, JOINT_COLUMNS
 from facemask.core.rng import generator
+from facemask.ingest.photos import Photos
+from facemask.nets.model import load_folds
+from facemask.oof.prediction import Inference, predict_folds
+
+Recipes = Mapping[str, dict[str, Any]]  # by member
 
 
-def judges(recipes: Mapping[str, Mapping[str, Any]], source: str) -> dict[str, str]:
+def external_predictions(
+    photos: pd.DataFrame, recipes: Recipes, training: dict[str, Any], folds: Sequence[int], most: int, seed: int
+) -> pd.DataFrame:
+    """EXTERNAL_COLUMNS of at most that many photos of every external source, by the mean over a member's folds."""
+    tables = [pd.DataFrame(columns=EXTERNAL_COLUMNS)]
+    for source in [name for name in photos["source"].unique() if name != "competition"]:
+        rows = sample(photos, source, most, seed)
+        stored = Photos(rows, {source: str(paths.pixels(source))})
+        members = members_not_trained_on(source, recipes)
+        for member in dict.fromkeys(members.values()):
+            models = load_folds(recipes[member], paths.MODELS / member, folds)
+            mean = predict_folds(models, stored, Inference(recipes[member], training), f"{source} by {member}")
+            own = [attribute for attribute, name in members.items() if name == member]
+            tables += [external_rows(rows, mean, attribute, member) for attribute in own]
+    return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
+
+
+def members_not_trained_on(source: str, recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Attribute -> the first member that predicts it and was not trained on the source; an attribute without one is absent."""
     found: dict[str, str] = {}
     for name, recipe in recipes.items():
@@ -29,14 +52,13 @@ def sample(photos: pd.DataFrame, source: str, most: int, seed: int) -> pd.DataFr
     return rows.iloc[np.sort(chosen)].reset_index(drop=True)
 
 
-def verdicts(rows: pd.DataFrame, predicted: pd.DataFrame, attribute: str, member: str) -> pd.DataFrame:
+def external_rows(rows: pd.DataFrame, predicted: pd.DataFrame, attribute: str, member: str) -> pd.DataFrame:
     """EXTERNAL_COLUMNS of the photos whose attribute is known. predicted: the member's probabilities of `rows`, in their order."""
     if JOINT_COLUMNS[0] in predicted:
         shares = marginals(predicted[list(JOINT_COLUMNS)].to_numpy())[attribute]
     else:
         shares = predicted[list(ATTRIBUTE_COLUMNS[attribute])].to_numpy()
     labels = rows[attribute].astype("Int64").fillna(-1).to_numpy(np.int64)
-    known = labels >= 0
     true: Array = age_band(labels) if attribute == "age" else labels
     table = rows.assign(attribute=attribute, member=member, true=true, predicted=shares.argmax(1))
-    return table.loc[known, EXTERNAL_COLUMNS].reset_index(drop=True)
+    return table.loc[labels >= 0, EXTERNAL_COLUMNS].reset_index(drop=True)

@@ -1,19 +1,44 @@
 """Grad-CAM (Selvaraju et al. 2017) of convolutional and of transformer backbones: which places speak for the predicted class."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
+from facemask.core import paths
 from facemask.core.labels import Array
+from facemask.core.predictions import GRAD_CAM_COLUMNS
 from facemask.ingest.geometry import crop
-from facemask.nets.model import FaceNet, normalisation
+from facemask.ingest.photos import Photos
+from facemask.nets.model import FaceNet, load_trained, normalisation
 from facemask.oof.views import VIEWS, cut
 
 FRAME = (96, 72)  # rows and columns of a map: the whole photo's frame, so that members with other crops can be compared
+
+
+def grad_cam_maps(
+    table: pd.DataFrame, recipes: Mapping[str, dict[str, Any]], folds: Sequence[int], device: torch.device
+) -> tuple[pd.DataFrame, Array]:
+    """GRAD_CAM_COLUMNS of each member's out-of-fold predictions of competition photos, in the table's order, and their maps."""
+    photos = Photos(table, {"competition": str(paths.pixels("competition"))})
+    rows, maps = [pd.DataFrame(columns=["row", *GRAD_CAM_COLUMNS])], [np.zeros((0, *FRAME), np.uint8)]
+    for member, fold in tqdm([(m, f) for m in recipes for f in folds], desc="Grad-CAM", disable=None):
+        held_out = np.flatnonzero(table["fold"] == fold)
+        if len(held_out):
+            model = load_trained(recipes[member], paths.fit(member, fold) / "weights.safetensors")
+            found = attention(model, [photos[int(row)] for row in held_out], recipes[member], device)
+            for head, (classes, heat) in found.items():
+                keys = {"photo": table["photo"].iloc[held_out], "member": member, "head": head, "predicted": classes}
+                rows.append(pd.DataFrame({"row": held_out, **keys}))
+                maps.append(heat)
+    joined = pd.concat(rows[1:] or rows, ignore_index=True)
+    order = np.argsort(joined["row"].to_numpy(), kind="stable")  # the table's order, not the folds'
+    return joined[GRAD_CAM_COLUMNS].iloc[order].reset_index(drop=True), np.concatenate(maps)[order]
 
 
 def watched(backbone: nn.Module) -> tuple[nn.Module, Callable[[Tensor], Tensor] | None] | None:
@@ -35,7 +60,7 @@ def watched(backbone: nn.Module) -> tuple[nn.Module, Callable[[Tensor], Tensor] 
 def attention(
     model: FaceNet, photos: Sequence[Array], recipe: dict[str, Any], device: torch.device
 ) -> dict[str, tuple[Array, Array]]:
-    """Head -> the predicted class (n,) int64, and its map (n, *FRAME) uint8, 255 where the evidence is strongest.
+    """Head -> the predicted class (n,) int64, and its map (n, *FRAME) uint8, 255 where the place speaks most for that class.
 
     photos: (h, w, 3) uint8 each. What lies outside the recipe's crop is 0. Empty for a backbone without places.
     """
@@ -87,8 +112,7 @@ def grad_cam(
 def _scaled(values: Array) -> Array:
     """To 0..1; a constant map becomes 0."""
     risen = values - values.min()
-    scaled: Array = risen / (1e-7 + risen.max())
-    return scaled
+    return np.asarray(risen / (1e-7 + risen.max()))
 
 
 def _framed(values: Array, photo: Array, size: list[int], share: float) -> Array:

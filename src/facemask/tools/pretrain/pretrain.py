@@ -14,9 +14,8 @@ from facemask.core.errors import UserError
 from facemask.core.rng import generator
 from facemask.ingest.geometry import centre_view
 from facemask.ingest.photos import Photos
-from facemask.nets.device import device_of, use_threads
+from facemask.nets.device import autocast, device_of, grad_scaler, use_threads
 from facemask.nets.model import build, normalisation
-from facemask.nets.precision import autocast, grad_scaler
 from facemask.tools.pretrain.masked import MaskedNet, block_mask, patches_in
 from facemask.tools.pretrain.published import published_tokenizer
 from facemask.tools.pretrain.tokens import CODEBOOKS, patches_of
@@ -25,11 +24,11 @@ from facemask.train.checkpoint import State
 from facemask.train.engine import Fit, History, Learner, train
 from facemask.train.optimizer import learning_rate
 
-SAMPLED = 256  # photos whose patches tell a codebook their mean, spread and centres
+SAMPLED = 256  # photos from whose patches a codebook takes mean, spread and centres
 
 
 def seen_photos(photos: pd.DataFrame, options: dict[str, Any]) -> pd.DataFrame:
-    """The photo tables' rows that pre-training looks at: the sources asked for; eval photos only if transductive."""
+    """The photo tables' rows for pre-training: those of its sources, eval photos only if transductive."""
     chosen = photos["source"].isin(options["sources"]) & ((photos["split"] != "eval") | options["transductive"])
     if not chosen.any():
         raise UserError(f"pretrain.sources: no photo of {', '.join(options['sources'])}; give data.root")
@@ -108,7 +107,7 @@ class MaskedStep:
     def measures(self) -> dict[str, float]:
         """The share of hidden tokens predicted right since the last call."""
         share, self.right, self.count = self.right / self.count, 0, 0
-        return {"guessed": share}
+        return {"guessed": share}  # the history's column
 
 
 def _tokenizer(
@@ -119,8 +118,6 @@ def _tokenizer(
     grid, patch = patches_in(backbone)
     if kind.endswith(".safetensors"):
         return published_tokenizer(Path(kind), grid)
-    if kind not in CODEBOOKS:
-        raise UserError(f"pretrain.tokenizer={kind!r} is unknown; choose {', '.join(CODEBOOKS)} or a .safetensors file")
     random = generator(job.seed, "pretrain", "codebook", job.name)
     photos = Photos(rows, stores)
     sampled = random.choice(len(rows), min(SAMPLED, len(rows)), replace=False)

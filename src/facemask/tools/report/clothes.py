@@ -11,16 +11,8 @@ from facemask.tools.report.photo_rows import is_wrong
 
 # The torso in a portrait: the lowest sixth, without the outer fifths, where the background shows.
 TOP, LEFT, RIGHT = 5 / 6, 1 / 5, 4 / 5
-HUES = {
-    20: "red",
-    50: "orange",
-    70: "yellow",
-    165: "green",
-    255: "blue",
-    315: "purple",
-    345: "pink",
-    361: "red",
-}  # below
+# name below this hue in degrees
+HUES = {20: "red", 50: "orange", 70: "yellow", 165: "green", 255: "blue", 315: "purple", 345: "pink", 361: "red"}
 BLACK, WHITE = 0.25, 0.8  # HSV value
 PALE = 0.18  # HSV saturation below which a colour is a grey
 FEWEST = 20  # photos of a colour below which its share of women says nothing
@@ -30,8 +22,7 @@ def torso_colour(image: Array) -> Array:
     """Median RGB (3,) uint8 of the torso in a portrait (H, W, 3) uint8."""
     height, width = image.shape[:2]
     torso = image[int(height * TOP) :, int(width * LEFT) : int(width * RIGHT)]
-    colour: Array = np.median(torso.reshape(-1, 3), axis=0).astype(np.uint8)
-    return colour
+    return np.asarray(np.median(torso.reshape(-1, 3), axis=0).astype(np.uint8))
 
 
 def colour_name(rgb: Sequence[int] | Array) -> str:
@@ -54,11 +45,10 @@ def misleading(gender: Array, colours: Array, persons: Array) -> Array:
     own = table.groupby(["colour", "person"])["female"].agg(["sum", "count"])
     others = whole - own.loc[list(zip(table["colour"], table["person"], strict=True))].to_numpy()
     share = others[:, 0] / np.maximum(others[:, 1], 1)
-    expected = table["female"].mean()  # a colour leans where its share differs from everybody's
+    expected = table["female"].mean()  # a colour leans where its share differs from that of all photos
     leans_female = share > expected
     known = (others[:, 1] >= FEWEST) & (np.abs(share - expected) > 0.05)
-    result: Array = known & (leans_female != gender.astype(bool))
-    return result
+    return np.asarray(known & (leans_female != gender.astype(bool)))
 
 
 def clothes_table(rows: pd.DataFrame, colours: pd.Series) -> pd.DataFrame:

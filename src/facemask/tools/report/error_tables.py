@@ -166,6 +166,27 @@ def planted_table(train: pd.DataFrame, truth_train: pd.DataFrame) -> pd.DataFram
     return pd.DataFrame(records, columns=["planted", "attribute", "wrong", "mended", "spoiled"])
 
 
+def plot_tables(rows: pd.DataFrame, curves: pd.DataFrame, candidates: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """File name without ending -> table. plots/ lies in git, so no table names a photo or a person.
+
+    confusion_*.csv (actual, predicted; a row a photo) fit the template `confusion_normalized`, classes.csv and candidates.csv
+    `bar_horizontal`, curves.csv (member, epoch, loss) `by_member`.
+    """
+    columns = {"classes": ("true", "predicted", CLASSES)}
+    columns |= {name: (name, f"predicted_{name}", words) for name, words in ATTRIBUTES.items()}
+    tables = {}
+    for name, (true, predicted, words) in columns.items():
+        pairs = {"actual": rows[true], "predicted": rows[predicted]}
+        named = pd.DataFrame({column: codes.map(dict(enumerate(words))) for column, codes in pairs.items()})
+        tables[f"confusion_{name}"] = named.sort_values(["actual", "predicted"])
+    tables["classes"] = class_table(rows)[["meaning", "f1"]].rename(columns={"meaning": "class"}).fillna({"f1": 0.0})
+    scores = candidates[["name", "value"]]
+    tables["candidates"] = scores.rename(columns={"name": "candidate", "value": "macro_f1"})
+    losses = curves.astype({"epoch": "int64", "loss": "float64"}).groupby(["member", "epoch"], sort=False)["loss"]
+    tables["curves"] = losses.mean().reset_index()
+    return tables
+
+
 def _codes(values: pd.Series, attribute: str) -> Array:
     codes = values.to_numpy(np.int64)
     return age_band(codes) if attribute == "age" else codes

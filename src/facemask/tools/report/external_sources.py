@@ -1,4 +1,4 @@
-"""The sources on the page: licences, drawn masks, errors by source, and which reading of the medical masks' TYPE fits."""
+"""The sources on the page: licences, drawn masks, errors by source, and which meaning of the medical masks' TYPE fits."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,10 +16,8 @@ SURE = 2.0  # standard errors between the readings above which one of them is su
 
 
 def errors_by_source(parts: Parts, external: pd.DataFrame) -> pd.DataFrame:
-    """source, judge, attribute, photos, wrong (share).
-
-    The ensemble is judged on the competition's photos. Each external source is judged by a member that was not trained on it.
-    external: predictions.EXTERNAL_COLUMNS.
+    """source, member, attribute, photos, wrong (share): the ensemble's on the competition's photos, on those of external
+    sources a member's that was not trained on them. external: predictions.EXTERNAL_COLUMNS.
     """
     groups = [
         (f"competition, {name}", "ensemble", attribute, is_wrong(rows, attribute))
@@ -28,14 +26,14 @@ def errors_by_source(parts: Parts, external: pd.DataFrame) -> pd.DataFrame:
     for (source, attribute, member), rows in external.groupby(["source", "attribute", "member"], sort=False):
         groups.append((str(source), str(member), str(attribute), (rows["true"] != rows["predicted"]).to_numpy()))
     records = [(*keys, len(wrong), float(wrong.mean())) for *keys, wrong in groups]
-    return pd.DataFrame(records, columns=["source", "judge", "attribute", "photos", "wrong"])
+    return pd.DataFrame(records, columns=["source", "member", "attribute", "photos", "wrong"])
 
 
 def type_readings(external: pd.DataFrame) -> dict[str, Any] | None:
     """How well each reading of TYPE agrees with the predictions of a mask member that was not trained on these photos.
 
-    photos; judge; vendor and reverse: share of the photos of TYPE 1 and 4 that the judge predicts so; supported: a reading, or
-    "neither" where they lie within SURE standard errors over persons. None without such photos.
+    photos; judge: that member; vendor and reverse: share of the photos of TYPE 1 and 4 that it predicts so; supported: a
+    reading, or "neither" where they lie within SURE standard errors over persons. None without such photos.
     """
     rows = external[(external["source"] == "medical_masks") & (external["attribute"] == "mask")]
     types = rows["file"].str.split("/").str[-1].str.split("_").str[1]
@@ -54,10 +52,10 @@ def type_readings(external: pd.DataFrame) -> dict[str, Any] | None:
 def outside_section(parts: Parts, external: pd.DataFrame, medical_types: Mapping[Any, str]) -> Section:
     """medical_types: the reading with which the photos were ingested."""
     found = type_readings(external)
-    columns = "source; judge=judged by; attribute; photos:d; wrong:.1%"
+    columns = "source; member=predicted by; attribute; photos:d; wrong:.1%"
     return Section("outside", "By source", [
-        "Errors by source. The competition's photos are judged out of fold by the ensemble. An external source is judged by the first member that was "
-        "not trained on it, because its photos are in no fold.",
+        "Errors by source. The ensemble predicts the competition's photos out-of-fold; the first member that was not trained on an external source "
+        "predicts that source, because its photos are in no fold.",
         *([type_sentence(found, medical_types)] if found else []),
     ], tables=[table("Errors by source", errors_by_source(parts, external), columns)])  # fmt: skip
 
@@ -72,7 +70,7 @@ def type_sentence(found: Mapping[str, Any], medical_types: Mapping[Any, str]) ->
     if found["supported"] == "neither":
         return f"{shares}: that supports neither reading. ingest.medical_types follows the {configured} one."
     advice = "as ingest.medical_types has it" if configured == found["supported"] else (
-        f"but ingest.medical_types follows the {configured} one: look at a few photos, then change it"
+        f"but ingest.medical_types follows the {configured} one: see a few photos, then change it"
     )  # fmt: skip
     return f"{shares}: that supports the {found['supported']} reading, {advice}."
 

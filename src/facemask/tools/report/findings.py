@@ -1,13 +1,58 @@
-"""The three findings of the solution's team as sections: incorrect or worn, sixty and more, gender and clothes."""
+"""The three findings of the solution's team, as numbers and as sections: incorrect or worn, sixty and more, gender and clothes."""
+
+from typing import Any
 
 import pandas as pd
 
-from facemask.core.labels import AGE, GENDER, MASK
+from facemask.core.labels import AGE, ATTRIBUTES, GENDER, MASK
+from facemask.stack.metrics import attribute_scores
 from facemask.tools.report import clothes, plots
 from facemask.tools.report import error_tables as errors
+from facemask.tools.report.external_sources import type_readings
 from facemask.tools.report.material import Material
-from facemask.tools.report.photo_rows import MAIN
+from facemask.tools.report.photo_rows import MAIN, is_wrong
 from facemask.tools.report.report_page import Picture, Section, listed, table
+
+
+def findings(material: Material) -> dict[str, Any]:
+    """Part -> interval of macro F1, ECE, F1 of each attribute, and the findings as shares of photos.
+
+    medical_types: external_sources.type_readings, where there are such photos.
+    """
+    intervals, found = material.intervals(), {}
+    for name, rows in material.parts.items():
+        scores = attribute_scores(rows["true"].to_numpy(), rows["predicted"].to_numpy())
+        found[name.replace(MAIN, "oof")] = {
+            "macro_f1_low": intervals[name].low,
+            "macro_f1_high": intervals[name].high,
+            "calibration_error": material.reliabilities[name].error,
+            **{f"{attribute}_f1": scores[attribute]["macro_f1"] for attribute in ATTRIBUTES},
+            **_shares(rows),
+        }
+    rows = material.parts[MAIN]
+    misled = clothes.misled(rows, rows["photo"].map(material.colours))
+    for clothing, wrong in zip(("misleading", "other"), misled["wrong"], strict=True):
+        if pd.notna(wrong):  # somebody wears such clothes
+            found["oof"][f"gender_wrong_in_{clothing}_clothes"] = float(wrong)
+    readings = type_readings(material.external)
+    return found | ({"medical_types": readings} if readings else {})
+
+
+def _shares(rows: pd.DataFrame) -> dict[str, float]:
+    """Shares: 60+ predicted as 30-59, incorrect as wear and the reverse, ages wrong near the borders."""
+
+    def confused(attribute: str, names: tuple[str, ...], true: str, predicted: str) -> float:
+        codes = rows[f"predicted_{attribute}"][rows[attribute] == names.index(true)]
+        return float((codes == names.index(predicted)).mean()) if len(codes) else 0.0
+
+    borders = errors.border_ages(rows).set_index("years")["wrong"]
+    return {
+        "old_as_middle": confused("age", AGE, ">=60", "30-59"),
+        "incorrect_as_wear": confused("mask", MASK, "incorrect", "wear"),
+        "wear_as_incorrect": confused("mask", MASK, "wear", "incorrect"),
+        "gender_wrong": float(is_wrong(rows, "gender").mean()) if len(rows) else 0.0,
+        **{f"age_wrong_{years.replace('-', '_')}": float(borders.get(years, 0.0)) for years in errors.STRICT_BORDERS},
+    }
 
 
 def mask_section(material: Material) -> Section:

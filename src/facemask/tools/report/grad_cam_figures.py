@@ -1,4 +1,4 @@
-"""Grad-CAM on the page: which maps of the stage `looks` are shown, and what one reads in them."""
+"""Grad-CAM on the page: which maps of the stage `explain` are shown, and how to read them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,8 +45,7 @@ def is_right(maps: pd.DataFrame, rows: pd.DataFrame) -> Array:
     truth = rows.set_index("photo").loc[maps["photo"]].rename(columns={"true": "joint"})
     heads = ("joint", *ATTRIBUTES)
     codes = np.select([(maps["head"] == head).to_numpy() for head in heads], [truth[head].to_numpy() for head in heads])
-    right: Array = codes == maps["predicted"].to_numpy()
-    return right
+    return np.asarray(codes == maps["predicted"].to_numpy())
 
 
 def mean_maps(cams: GradCam, rows: pd.DataFrame) -> dict[tuple[str, str], dict[bool, Array]]:

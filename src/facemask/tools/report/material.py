@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from facemask.core.labels import ATTRIBUTES, Array, age_band, decode
 from facemask.core.predictions import JOINT_COLUMNS
+from facemask.ingest.store import Store
 from facemask.stack.metrics import Interval, Reliability, bootstrap, reliability
 from facemask.submit.scores import (
     Part,
@@ -24,6 +26,17 @@ from facemask.tools.report.photo_rows import MAIN, label_years, prediction_rows,
 from facemask.tools.report.second_round import SecondRound
 
 
+class Pixels:
+    """The competition's stored photos by key."""
+
+    def __init__(self, path: Path, photos: pd.DataFrame) -> None:
+        own = photos[photos["source"] == "competition"].reset_index(drop=True)
+        self.store, self.place = Store(path, own), dict(zip(own["photo"], own.index, strict=True))
+
+    def __getitem__(self, photo: str) -> Array:
+        return self.store[self.place[photo]]
+
+
 @dataclass(frozen=True)
 class Material:
     """The run's tables.
@@ -31,7 +44,7 @@ class Material:
     photos: training table; stack: the ensemble's prediction table; members: name -> prediction table; candidates: every
     candidate's score (data/ensemble/candidates.csv); choice: data/ensemble/choice.json; board: metrics/scores.json; curves:
     member, fold, epoch, loss; changes: what fix_labels changed; colours: name of the clothes' colour by photo; grad_cam,
-    external: what the stage `looks` made; sources: name -> what ingest counted; medical_types: TYPE -> mask as ingested;
+    external: what the stage `explain` made; sources: name -> what ingest counted; medical_types: TYPE -> mask as ingested;
     second_round: None without pseudo-labels; truth_*: None where it is not known; data: the name of the choice in conf/data;
     networks: licences.used_networks.
     """
@@ -77,11 +90,10 @@ class Material:
 
     def intervals(self) -> dict[str, Interval]:
         """Part -> macro F1 with its interval."""
-        columns = {
-            name: [rows[each].to_numpy() for each in ("true", "predicted", "person")]
+        return {
+            name: bootstrap(*rows[["true", "predicted", "person"]].to_numpy().T, seed=self.seed)["macro_f1"]
             for name, rows in self.parts.items()
         }
-        return {name: bootstrap(*values, seed=self.seed)["macro_f1"] for name, values in columns.items()}
 
     def score_intervals(self) -> dict[str, Interval]:
         """Part (oof, public, private) -> the ensemble's macro F1 as in metrics/scores.json, with its interval."""

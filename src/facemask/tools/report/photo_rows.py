@@ -11,7 +11,7 @@ from facemask.core.rng import generator
 from facemask.submit.scores import Part
 
 # columns: photo, part, person, file; true and predicted (joint classes); mask, gender, age (true codes), predicted_mask,
-# predicted_gender, predicted_age; years (60 means 60 or more where only the label is known); truth_probability; confidence
+# predicted_gender, predicted_age; years (a labelled 60 means 60 or more); truth_probability; confidence
 
 MAIN = "out-of-fold"  # the part that every run has
 Parts = Mapping[str, pd.DataFrame]  # name of a part -> its prediction rows
@@ -57,8 +57,7 @@ def true_years(photos: pd.DataFrame, truth_train: pd.DataFrame | None, truth_eva
 def is_wrong(rows: pd.DataFrame, attribute: str) -> Array:
     """Bool (n,): the prediction of the attribute (mask, gender, age, or "joint") is wrong."""
     true, predicted = ("true", "predicted") if attribute == "joint" else (attribute, f"predicted_{attribute}")
-    wrong: Array = rows[true].to_numpy() != rows[predicted].to_numpy()
-    return wrong
+    return np.asarray(rows[true].to_numpy() != rows[predicted].to_numpy())
 
 
 def choose_photos(rows: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:

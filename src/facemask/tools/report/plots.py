@@ -183,7 +183,7 @@ def training_curves(curves: pd.DataFrame) -> Figure:
 
 
 def mean_maps(means: Mapping[tuple[str, str], Mapping[bool, Array]], photo: Array) -> Figure:
-    """Maps (looks.mean_maps) over a photo (rows, columns, 3) uint8: a column a head, the right predictions above."""
+    """Maps (grad_cam_figures.mean_maps) over a photo (rows, columns, 3) uint8: a column a head, the right predictions above."""
     figure = _figure(0.5 + 1.15 * len(means), 3.5)
     grid = figure.subplots(2, len(means), squeeze=False)
     for column, ((member, head), outcomes) in zip(grid.T, means.items(), strict=True):
@@ -206,7 +206,7 @@ def photo_maps(
     columns: Sequence[tuple[str, str]],
     cells: Mapping[tuple[str, str, str], tuple[Array, str, bool]],
 ) -> Figure:
-    """A row a photo: the photo, then every member's map on it with the member's prediction (looks._cells)."""
+    """A row a photo: the photo, then every member's map on it with the member's prediction (grad_cam_figures._cells)."""
     figure = _figure(1.6 + 1.15 * len(columns), 0.4 + 1.9 * len(photos))
     grid = figure.subplots(len(photos), 1 + len(columns), squeeze=False)
     for line, photo in zip(grid, photos, strict=True):
@@ -261,8 +261,7 @@ def _heated(photo: Array, heat: Array) -> Array:
     grey = photo.mean(2, keepdims=True).repeat(3, 2)
     cover = 0.75 * heat[..., None]
     warm = 255 * mpl.colormaps["inferno"](0.25 + 0.75 * heat)[..., :3]
-    mixed: Array = ((1 - cover) * grey + cover * warm).astype(np.uint8)
-    return mixed
+    return np.asarray(((1 - cover) * grey + cover * warm).astype(np.uint8))
 
 
 def _figure(width: float, height: float) -> Figure:

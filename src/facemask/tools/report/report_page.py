@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -113,11 +114,10 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def photo(row: Mapping[str, object], pixels: Array) -> Photo:
-    """A contact-sheet photo from a row of errors.worst."""
-    true, predicted = CLASSES[int(str(row["true"]))], CLASSES[int(str(row["predicted"]))]
-    note = f"{float(str(row['truth_probability'])):.1%} for the true class"
-    return Photo(pixels, f"{row['person']} / {row['file']}", true, predicted, note)
+def photo(row: Mapping[Any, Any], pixels: Array) -> Photo:
+    """A contact-sheet photo from a row of error_tables.worst."""
+    note = f"{row['truth_probability']:.1%} for the true class"
+    return Photo(pixels, f"{row['person']} / {row['file']}", CLASSES[row["true"]], CLASSES[row["predicted"]], note)
 
 
 def _cell(value: object, form: str) -> Cell:

@@ -1,13 +1,13 @@
 """Pseudo-labels on the page: how many there were, how many were right, and the students beside their teachers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from facemask.core.labels import ATTRIBUTES
-from facemask.submit.scores import PART_NAMES
+from facemask.submit.scores import PART_NAMES, score_rows
 from facemask.tools.report.report_page import Section, listed, table
 
 
@@ -20,8 +20,7 @@ class SecondRound:
     students: Sequence[str]
 
 
-def second_round_section(second: SecondRound, scores: Mapping[str, Mapping[str, Any]]) -> Section:
-    """scores: name -> part -> scores.score."""
+def second_round_section(second: SecondRound, board: Mapping[str, Any]) -> Section:
     labels = pd.DataFrame([{"attribute": name, **second.labels[name]} for name in ATTRIBUTES])
     labels["accuracy"] = labels["accuracy"].astype(float)
     known = labels[labels["accuracy"].notna()]
@@ -37,24 +36,14 @@ def second_round_section(second: SecondRound, scores: Mapping[str, Mapping[str, 
         "attribute; unlabelled=photos without a label:d; used=got one:d; share:.1%; accuracy=right on eval photos:.1%"
     )
     tables = [table("Pseudo-labels by attribute", labels, columns)]
-    rounds = {"first, a teacher": second.teachers, "second, a student": second.students}
-    rows = [
-        {"name": name, "round": title} | row
-        for title, names in rounds.items()
-        for name in names
-        for row in _rows(scores.get(name, {}))
-    ]
-    if rows:
-        frame = pd.DataFrame(rows)
-        parts = [f"{part}={word} F1:.4f" for part, word in PART_NAMES.items() if part in frame]
+    rounds = dict.fromkeys(second.teachers, "first, a teacher") | dict.fromkeys(second.students, "second, a student")
+    rows = score_rows(board)
+    rows = rows[rows["name"].isin(rounds)].sort_values(
+        "name", key=lambda names: names.map([*rounds].index), kind="stable"
+    )
+    if len(rows):
+        parts = [f"{part} f1={word} F1:.4f" for part, word in PART_NAMES.items() if part in board]
         columns = "; ".join(["name=member", "round", "predicts", *parts])
-        tables.append(table("Teachers and students: macro F1 of what each predicts", frame, columns))
+        scores = rows.assign(round=rows["name"].map(rounds))
+        tables.append(table("Teachers and students: macro F1 of what each predicts", scores, columns))
     return Section("pseudo", "Pseudo-labels", text, tables=tables)
-
-
-def _rows(scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A row for all 18 classes, or one for each attribute."""
-    for target, key in {"18 classes": "macro_f1", **{name: f"{name}_f1" for name in ATTRIBUTES}}.items():
-        values = {part: scores[part][key] for part in PART_NAMES if key in scores.get(part, {})}
-        if values:
-            yield {"predicts": target} | values

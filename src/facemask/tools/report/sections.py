@@ -8,7 +8,7 @@ import pandas as pd
 
 from facemask.core.labels import ATTRIBUTES, CLASSES
 from facemask.stack.metrics import confusion
-from facemask.submit.scores import PART_NAMES, all_scores
+from facemask.submit.scores import PART_NAMES, WHOLE, score_rows
 from facemask.tools.report import error_tables as errors
 from facemask.tools.report import plots
 from facemask.tools.report.external_sources import outside_section, source_section
@@ -25,7 +25,7 @@ GROUP_COLUMNS = "photos:d; joint=wrong:.1%; " + "; ".join(f"{name}={name} wrong:
 def score_section(material: Material) -> Section:
     board = material.board
     rows = [{"part": PART_NAMES[part], **vars(each)} for part, each in material.score_intervals().items()]
-    whole, single = _score_tables(board)
+    whole, *single = _score_tables(board)
     known = "Public and private: the two halves of the eval photos, whose truth is known because this data is drawn."
     return Section("scores", "Scores", [
         "Macro F1 over the 18 classes is the competition's score. Out-of-fold: each train photo is predicted by networks that were not trained on "
@@ -39,36 +39,22 @@ def score_section(material: Material) -> Section:
     ])  # fmt: skip
 
 
-def _score_tables(board: Mapping[str, Any]) -> tuple[Table, list[Table]]:
-    """The table of what predicts all 18 classes, and, if there are such members, of what predicts one or two attributes."""
-    shown = [part for part in PART_NAMES if part in board]
-
-    def cells(scores: Mapping[str, Any], f1: str, accuracy: str) -> dict[str, float]:
-        return {
-            f"{part} {key}": scores[part][name] for part in shown for key, name in (("f1", f1), ("accuracy", accuracy))
-        }
-
-    def columns(first: str, f1: str) -> str:
-        heads = (
-            f"{part} f1={PART_NAMES[part]} {f1}:.4f; {part} accuracy={PART_NAMES[part]} accuracy:.4f" for part in shown
-        )
-        return "; ".join([first, *heads])
-
-    scored = all_scores(board)
-    whole = [
-        {"name": name} | cells(each, "macro_f1", "accuracy")
-        for name, each in scored.items()
-        if "macro_f1" in each["oof"]
-    ]
-    single = [
-        {"name": name, "attribute": attribute} | cells(each, f"{attribute}_f1", f"{attribute}_accuracy")
-        for name, each in scored.items() for attribute in ATTRIBUTES if f"{attribute}_f1" in each["oof"]
+def _score_tables(board: Mapping[str, Any]) -> list[Table]:
+    """What predicts all 18 classes, and, if there are such members, what predicts one or two attributes."""
+    rows, parts = score_rows(board), [part for part in PART_NAMES if part in board]
+    groups = [
+        ("The ensemble, complete members and references: all 18 classes", rows["predicts"] == WHOLE, "name=predictions of", "macro F1"),
+        ("Members of one or two attributes: scored on those alone, not comparable with the above", rows["predicts"] != WHOLE,
+         "name=member; predicts=attribute", "F1"),
     ]  # fmt: skip
-    caption = "The ensemble, complete members and references: all 18 classes"
-    complete = table(caption, pd.DataFrame(whole), columns("name=predictions of", "macro F1"))
-    caption = "Members of one or two attributes: scored on those alone, not comparable with the above"
-    columns_of_one = columns("name=member; attribute", "F1")
-    return complete, [table(caption, pd.DataFrame(single), columns_of_one)] if single else []
+    tables = []
+    for caption, which, first, f1 in groups:
+        heads = [
+            f"{part} f1={PART_NAMES[part]} {f1}:.4f; {part} accuracy={PART_NAMES[part]} accuracy:.4f" for part in parts
+        ]
+        if which.any():
+            tables.append(table(caption, rows[which], "; ".join([first, *heads])))
+    return tables
 
 
 def class_section(parts: Parts) -> Section:
@@ -249,7 +235,7 @@ def all_sections(material: Material, sheet: list[Photo]) -> list[Section]:
         grad_cam_section(material.grad_cam, parts[MAIN], list(material.members)),
         outside_section(parts, material.external, material.medical_types),
         label_section(material),
-        *([second_round_section(second, all_scores(material.board))] if second else []),
+        *([second_round_section(second, material.board)] if second else []),
         training_section(material.curves),
         worst_section(sheet),
         source_section(material.sources, material.photos, material.networks),

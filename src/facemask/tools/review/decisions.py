@@ -1,7 +1,7 @@
-"""People's decisions in labels/<data>.csv. The file is the only state: what is decided is read from it, every time.
+"""People's decisions in labels/<data>.csv. The file is the only state: it is read again every time.
 
-Every write puts a finished copy in the file's place, so a crash leaves the file before or the file after, and a torn line
-is never ours: it is a person's, and stays or is refused by its number.
+Every write puts a finished copy in the file's place, so a crash leaves the old file or the new one. A torn line is a
+person's: it stays, or is refused by its number.
 """
 
 import csv

@@ -1,6 +1,6 @@
 """What the review page asks, one question a suspect, and how an answer becomes lines of labels/<data>.csv."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -54,7 +54,7 @@ class Answer:
     by: str
     lines: tuple[Line, ...]
 
-    def told(self) -> dict[str, str]:
+    def shown(self) -> dict[str, str]:
         """What the page shows."""
         return {"answer": self.answer, "value": self.value, "by": self.by}
 
@@ -99,33 +99,24 @@ def _answer(question: Question, lines: dict[tuple[Any, ...], Line]) -> Answer | 
 
 
 def _single(row: dict[Any, Any]) -> Question:
-    told = [photo.rpartition("=") for photo in row["by_photo"].split("|") if photo]
-    return Question(
-        person=row["person"],
-        file=row["file"],
-        attribute=row["attribute"],
-        written=row["written"],
-        proposed=row["proposed"],
-        probability=row["probability"],
-        votes=row["votes"],
-        judgements=row["judgements"],
-        photos={file: float(probability) for file, _, probability in told},
-    )
+    probabilities = [photo.rpartition("=") for photo in row["by_photo"].split("|") if photo]
+    columns = ("person", "file", "attribute", "written", "proposed", "probability", "votes", "judgements")
+    photos = {file: float(probability) for file, _, probability in probabilities}
+    return Question(**{column: row[column] for column in columns}, photos=photos)
 
 
 def _pair(halves: list[Question]) -> Question:
     """The incorrect_mask and the normal photo's questions as one."""
     halves = sorted(halves, key=lambda half: EXCHANGED.index(stem(half.file)))
-    return Question(
-        person=halves[0].person,
+    return replace(
+        halves[0],
         file="",
         attribute="swap",
         written=" / ".join(half.written for half in halves),
         proposed=" / ".join(half.proposed for half in halves),
-        probability=halves[0].probability,
         votes=sum(half.votes for half in halves),
         judgements=sum(half.judgements for half in halves),
-        photos={file: told for half in halves for file, told in half.photos.items()},
+        photos={file: probability for half in halves for file, probability in half.photos.items()},
         pair=tuple(half.file for half in halves),
         masks=tuple(half.written for half in halves),
     )

@@ -41,9 +41,7 @@ class Review:
         self.questions = questions(suspects)
         self.store, self.file, self.by = store, file, by
         self.session: list[int] = []  # places answered since the page was started, for undo
-        self.seen: dict[
-            int, Answer
-        ] = {}  # what the file held; an answer that leaves it by another way than undo is told
+        self.seen: dict[int, Answer] = {}  # what the file held: the page shows an answer that left it without undo
         train = photos.reset_index(drop=True).query("split == 'train'")
         rows_of = train.sort_values("file").groupby("person").groups
         first = train.drop_duplicates("person")
@@ -56,7 +54,7 @@ class Review:
         """All that the page shows, answers read from the file."""
         given = answers(self.questions, self.file.read())
         self.seen |= given
-        listed = [self._told(place, question, given.get(place)) for place, question in enumerate(self.questions)]
+        listed = [self._shown(place, question, given.get(place)) for place, question in enumerate(self.questions)]
         return {"questions": listed, "by": self.by, "file": str(self.file.path), "words": WORDS}
 
     def answer(self, place: int, answer: str, value: str) -> bool:
@@ -85,25 +83,20 @@ class Review:
         self.session = [one for one in self.session if one != place]
         return place
 
-    def _told(self, place: int, question: Question, answer: Answer | None) -> dict[str, Any]:
+    def _shown(self, place: int, question: Question, answer: Answer | None) -> dict[str, Any]:
         files = self.shown.get(question.person, {})
         about = question.pair or ((question.file,) if question.file else ())
+        names = ("person", "attribute", "written", "proposed", "probability", "votes", "judgements")
         return {
             "place": place,
-            "person": question.person,
             "known": self.known.get(question.person, ""),
-            "attribute": question.attribute,
-            "written": question.written,
-            "proposed": question.proposed,
-            "probability": question.probability,
-            "votes": question.votes,
-            "judgements": question.judgements,
+            **{name: getattr(question, name) for name in names},
             "photos": [
                 {"row": int(row), "file": file, "about": file in about, "belief": question.photos.get(file)}
                 for file, row in files.items()
             ],
-            "answer": answer and answer.told(),
-            "lost": None if answer or place not in self.seen else self.seen[place].told(),
+            "answer": answer and answer.shown(),
+            "lost": None if answer or place not in self.seen else self.seen[place].shown(),
         }
 
 
@@ -145,10 +138,10 @@ def make_app(review: Review, token: str) -> Flask:
 
 
 def _guard(app: Flask, token: str) -> None:
-    """Who may ask, and how faults are told: one sentence as JSON."""
+    """Who may ask, and how faults are answered: one sentence as JSON."""
 
     @app.before_request
-    def refuse_strangers() -> None:
+    def check_access() -> None:
         # The host's name, too: another page may point its own name at 127.0.0.1.
         if request.host.rpartition(":")[0] not in (HOST, "localhost"):
             abort(403)
@@ -157,21 +150,21 @@ def _guard(app: Flask, token: str) -> None:
             abort(403, "the token is missing or old; open the address that `make review` printed")
 
     @app.after_request
-    def close_doors(response: Response) -> Response:
+    def add_security_headers(response: Response) -> Response:
         response.headers |= {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
         response.headers |= {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
         return response
 
     @app.errorhandler(UserError)
-    def tell(error: UserError) -> tuple[Response, int]:
+    def user_error(error: UserError) -> tuple[Response, int]:
         return jsonify(error=str(error)), 409
 
     @app.errorhandler(OSError)
-    def tell_of_the_disk(error: OSError) -> tuple[Response, int]:
+    def disk_error(error: OSError) -> tuple[Response, int]:
         return jsonify(error=f"{error.filename}: {error.strerror}; mend that and reload the page"), 409
 
     @app.errorhandler(HTTPException)
-    def tell_of_the_request(error: HTTPException) -> tuple[Response, int]:
+    def request_error(error: HTTPException) -> tuple[Response, int]:
         return jsonify(error=error.description), error.code or 500
 
 

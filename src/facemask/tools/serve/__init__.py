@@ -1,1 +1,1 @@
-"""The finished ensemble in use: its bundle on disk, its answers about anyone's photos, and what a server must hold off."""
+"""The finished ensemble in use: its bundle on disk, its predictions of any photos, and a server with limits."""

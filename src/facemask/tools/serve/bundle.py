@@ -1,13 +1,13 @@
 """The finished ensemble as one folder that needs nothing else of the pipeline, and nothing pickled.
 
     bundle.json                          members' recipes and views, folds, how photos are stored, the chosen stacker, and
-                                         the sha256 of every other file and of these words themselves
+                                         the sha256 of every other file and of bundle.json itself
     weights/<member>/<fold>.safetensors  every model
     evidence/<member>.parquet            the member's out-of-fold predictions of the photos that the stacker learns from
     evidence/classes.parquet             those photos' joint classes
 
-The stacker itself is fitted again when it is opened: forests, SVMs and boosted trees have no safe format of their own, and
-the same rows and the same draws give the same stacker.
+The stacker is fitted again when the bundle is opened: forests, SVMs and boosted trees have no safe format of their own, and
+the same rows and the same random numbers give the same stacker.
 """
 
 import hashlib
@@ -72,11 +72,10 @@ class Bundle:
     def ensemble(self) -> Ensemble:
         """The chosen stacker, fitted again on the rows that it was fitted on."""
         classes = read_table(self.folder / "evidence" / "classes.parquet")
-        evidence = gather(read_members(self.folder / "evidence", list(self.members)), classes[["photo"]])
-        factors = None if self.stacker.factors is None else np.array(self.stacker.factors)
-        return fit_ensemble(
-            self.stacker.name, factors, evidence, classes["class"].to_numpy(np.int64), self.stacker.seed
-        )
+        predictions = gather(read_members(self.folder / "evidence", list(self.members)), classes[["photo"]])
+        factors, truth = self.stacker.factors, classes["class"].to_numpy(np.int64)
+        array = None if factors is None else np.array(factors)
+        return fit_ensemble(self.stacker.name, array, predictions, truth, self.stacker.seed)
 
 
 def write_bundle(
@@ -89,38 +88,41 @@ def write_bundle(
         for (member, fold), path in weights.items():
             _link(path, folder / "weights" / member / f"{fold}.safetensors")
         for member in bundle.members:
-            write_parquet(_rows(tables[member], classes["photo"]), folder / "evidence" / f"{member}.parquet")
+            rows = tables[member].set_index("photo").loc[list(classes["photo"])].reset_index()
+            write_parquet(rows, folder / "evidence" / f"{member}.parquet")
         write_parquet(classes[["photo", "class"]], folder / "evidence" / "classes.parquet")
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        told = _described(bundle) | {"sha256": {str(p.relative_to(folder)): _sha256(p) for p in files}}
-        write_json(told | {"digest": _digest(told)}, folder / "bundle.json")
+        content = {
+            "format": FORMAT,
+            "members": bundle.members,
+            "folds": bundle.folds,
+            "training": bundle.training,
+            "stored": vars(bundle.stored),
+            "stacker": vars(bundle.stacker),
+            "sha256": {str(path.relative_to(folder)): _sha256(path) for path in files},
+        }
+        write_json(content | {"digest": _digest(content)}, folder / "bundle.json")
 
 
 def open_bundle(folder: Path) -> Bundle:
-    """Raises UserError where the pipeline has not written the bundle, it is of another version of this code, or any byte of
-    it is not as it was written.
-    """
+    """Raises UserError for a bundle that is missing, of another format, or not byte for byte as it was written."""
     path = folder / "bundle.json"
     if not path.is_file():
         raise UserError(
             f"{folder} holds no finished ensemble; run `make repro` first, or name another folder with --bundle"
         )
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        if told["format"] != FORMAT:
-            raise UserError(f"{path} is of format {told['format']}, this code reads {FORMAT}; run `dvc repro export`")
-        digest = told.pop("digest", None)  # bundles of before have none
-        if digest not in (None, _digest(told)):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise UserError(
+                f"{path} is of format {content['format']}, this code reads {FORMAT}; run `dvc repro export`"
+            )
+        digest = content.pop("digest", None)  # older bundles have none
+        if digest not in (None, _digest(content)):
             raise UserError(f"{path} was edited since it was written; {MEND}")
-        bundle = Bundle(
-            folder,
-            told["members"],
-            told["folds"],
-            told["training"],
-            Stored(**told["stored"]),
-            Stacker(**told["stacker"]),
-        )
-        files = dict(told["sha256"])
+        stored, stacker = Stored(**content["stored"]), Stacker(**content["stacker"])
+        bundle = Bundle(folder, content["members"], content["folds"], content["training"], stored, stacker)
+        files = dict(content["sha256"])
         needed = [f"weights/{member}/{fold}.safetensors" for member in bundle.members for fold in bundle.folds]
         needed += [f"evidence/{name}.parquet" for name in (*bundle.members, "classes")]
         chosen = bundle.stacker.name.removesuffix(CORRECTED)
@@ -133,7 +135,6 @@ def open_bundle(folder: Path) -> Bundle:
 
 
 def _check_files(folder: Path, files: dict[str, str], needed: list[str]) -> None:
-    """Raises UserError for the first file that is missing or of other bytes."""
     for name in dict.fromkeys([*needed, *files]):
         try:
             is_right = _sha256(folder / name) == files.get(name)
@@ -144,27 +145,12 @@ def _check_files(folder: Path, files: dict[str, str], needed: list[str]) -> None
 
 
 def columns(bundle: Bundle) -> dict[str, str]:
-    """The columns of this ensemble's answers and their kinds, in MLflow's words."""
+    """Column of this ensemble's answers -> its MLflow type."""
     recipes = [member["recipe"] for member in bundle.members.values()]
-    tells_years = [recipe["years"] or recipe["age_head"] == "years" for recipe in recipes]
-    years = {"years": "float"} if any(tells_years) else {}
+    has_years = any(recipe["years"] or recipe["age_head"] == "years" for recipe in recipes)
+    years = {"years": "float"} if has_years else {}
     words = dict.fromkeys(ATTRIBUTES, "string")
     return {"class": "long", **words, "probability": "float", **years, **dict.fromkeys(JOINT_COLUMNS, "float")}
-
-
-def _described(bundle: Bundle) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "members": bundle.members,
-        "folds": bundle.folds,
-        "training": bundle.training,
-        "stored": vars(bundle.stored),
-        "stacker": vars(bundle.stacker),
-    }
-
-
-def _rows(table: pd.DataFrame, photos: "pd.Series[str]") -> pd.DataFrame:
-    return table.set_index("photo").loc[list(photos)].reset_index()
 
 
 def _link(source: Path, target: Path) -> None:
@@ -176,8 +162,8 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _digest(told: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

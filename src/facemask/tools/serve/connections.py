@@ -1,4 +1,4 @@
-"""uvicorn with an end to its patience: a client that keeps the server waiting, or a flood of them, loses its connection.
+"""uvicorn with limits: clients that keep the server waiting, or come in floods, lose their connections.
 
 uvicorn itself waits for ever for the end of a request's headers and for the first byte of an idle connection, and takes
 connections until the process has no descriptors left.
@@ -17,9 +17,9 @@ from facemask.tools.serve.guard import App, Bucket
 
 MOST_CONNECTIONS = 512
 SECONDS_OF_SILENCE = 10.0  # for a request's headers, between requests, and for a client to take its answer
-ACCEPTED_AT_ONCE = 32  # connections that asyncio takes before it looks at those it has
+ACCEPTED_AT_ONCE = 32  # connections that asyncio accepts before it serves those it has
 READ_AT_ONCE = 2**15  # bytes of a connection; asyncio's own 256 KB are long work for h11 where the chunks are tiny
-LONG, SHORTEST_LINE = 4096, 32  # bytes: of data whose lines are looked at, and of a line on average
+LONG, SHORTEST_LINE = 4096, 32  # bytes: of data whose lines are counted, and of a line on average
 QUEUE = 512  # connections that the kernel holds before they are accepted
 
 
@@ -29,17 +29,17 @@ class Connection(H11Protocol):
     since: float
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """One too many costs the place of the client that is waited for longest, and no request that has come whole."""
+        """At the limit, drop the client that has been waited for longest; a request that has come whole is never dropped."""
         super().connection_made(transport)
         transport.max_size = READ_AT_ONCE  # type: ignore[attr-defined]
         self.since = self.loop.time()
-        most, self.limit_concurrency = self.config.limit_concurrency, None  # uvicorn would refuse whoever comes last
+        most, self.limit_concurrency = self.config.limit_concurrency, None  # uvicorn would refuse the newest client
         if most is not None and len(self.connections) > most:
             ours = [one for one in self.connections if isinstance(one, Connection)]
             min((one for one in ours if one.is_silent() or one.is_sending()), key=lambda one: one.since).abort()
 
     def data_received(self, data: bytes) -> None:
-        """Tiny chunks and requests by the thousand would keep the event loop from everybody else."""
+        """Drop a client of tiny chunks or of requests by the thousand: they would block the event loop."""
         is_cut = len(data) > LONG and data.count(b"\r\n") * SHORTEST_LINE > len(data)
         if is_cut and (self.is_silent() or any(name == b"transfer-encoding" for name, _ in self.headers)):
             self.abort()
@@ -109,7 +109,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class FewLines(logging.Filter):
-    """Fifty messages, then one in ten seconds: a log must not grow with what a stranger sends."""
+    """Fifty messages, then one in ten seconds: a log must not grow with what clients send."""
 
     def __init__(self) -> None:
         super().__init__()

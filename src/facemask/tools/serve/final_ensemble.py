@@ -1,4 +1,4 @@
-"""What the finished ensemble says of photos: every model of every member, their folds' mean, then the stacker."""
+"""The finished ensemble's predictions of photos: every network of every member, their folds' mean, then the stacker."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from facemask.core.predictions import JOINT_COLUMNS
 from facemask.nets.device import device_of, use_threads
 from facemask.nets.model import FaceNet
 from facemask.oof.prediction import Inference, predict_folds
-from facemask.stack.member_tables import Evidence, gather
+from facemask.stack.member_tables import Predictions, gather
 from facemask.submit.scores import predicted_classes
 from facemask.tools.serve.bundle import Bundle
 
@@ -19,12 +19,12 @@ Load = Callable[[str, int], FaceNet]  # (member, fold) -> its network
 
 
 class FinalEnsemble:
-    """Answers as the pipeline's own submission does: the same predict(), the same mean, the same stacker."""
+    """Predicts as the pipeline's submission does: the same predict(), the same mean, the same stacker."""
 
     def __init__(self, bundle: Bundle, load: Load) -> None:
         """load: bundle.model itself keeps one network in memory at a time, functools.cache of it keeps them all."""
         self.bundle, self.load = bundle, load
-        device_of(bundle.training)  # raises for a device that is not here, before anybody asks
+        device_of(bundle.training)  # raises at the start for a device that is not here
         self.stack = bundle.ensemble()
 
     def __call__(self, photos: Any) -> pd.DataFrame:
@@ -32,8 +32,8 @@ class FinalEnsemble:
         use_threads(self.bundle.training["threads"])
         keys = pd.DataFrame({"photo": [str(row) for row in range(len(photos))]})
         tables = {name: self._member(name, photos).assign(photo=keys["photo"]) for name in self.bundle.members}
-        evidence = gather(tables, keys)
-        return answers(self.stack(evidence), evidence)
+        predictions = gather(tables, keys)
+        return answers(self.stack(predictions), predictions)
 
     def _member(self, name: str, photos: Any) -> pd.DataFrame:
         member = self.bundle.members[name]
@@ -41,17 +41,15 @@ class FinalEnsemble:
         return predict_folds(((fold, self.load(name, fold)) for fold in self.bundle.folds), photos, how, name)
 
 
-def answers(probabilities: Array, evidence: Evidence) -> pd.DataFrame:
+def answers(probabilities: Array, predictions: Predictions) -> pd.DataFrame:
     """One row a photo: class 0..17, mask, gender, age in words, the class's probability, p00..p17, and, where a member
     predicts it, years: those members' mean.
     """
     joint = pd.DataFrame(probabilities.astype(np.float32), columns=list(JOINT_COLUMNS))
-    called = predicted_classes(joint.assign(photo=joint.index), "stack")["joint"].to_numpy()
-    words = {
-        attribute: np.array(ATTRIBUTES[attribute])[codes]
-        for attribute, codes in zip(ATTRIBUTES, decode(called), strict=True)
-    }
-    table = pd.DataFrame({"class": called, **words, "probability": joint.max(axis=1)})
-    if evidence.years.shape[1]:
-        table["years"] = evidence.years.mean(1).astype(np.float32)
+    classes = predicted_classes(joint.assign(photo=joint.index), "stack")["joint"].to_numpy()
+    codes = zip(ATTRIBUTES.items(), decode(classes), strict=True)
+    words = {attribute: np.array(names)[values] for (attribute, names), values in codes}
+    table = pd.DataFrame({"class": classes, **words, "probability": joint.max(axis=1)})
+    if predictions.years.shape[1]:
+        table["years"] = predictions.years.mean(1).astype(np.float32)
     return table.join(joint)

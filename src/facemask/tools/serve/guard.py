@@ -1,7 +1,7 @@
-"""What stands between a network and the ensemble: sizes, rates, kinds of content, and errors in one sentence.
+"""An ASGI application between the network and the ensemble: it limits sizes, rates and kinds of content.
 
-An ASGI application. Bodies come side by side, each at a least rate; those of more than `small` bytes reserve their size out of
-`held` bytes, or wait unread. Whole ones are parsed one at a time, and answered one at a time in the order in which they came.
+Bodies are read concurrently, each at a minimum rate; one of more than `small` bytes reserves its size out of `held` bytes, or
+waits unread. Whole ones are parsed one at a time, and answered one at a time in the order in which they came.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ Predict = Callable[[list[str]], str]  # images in base64 -> the answer's JSON; r
 PATH = "/invocations"
 OPEN = ("/ping", "/health", "/version")
 JSON = "application/json"
-SECONDS_TO_LOOK_AGAIN = 0.05
+SECONDS_TO_CHECK_AGAIN = 0.05
 SECONDS_OF_STALLING = 1.0  # after which a body loses its room to others
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Bucket:
 
 
 class Body:
-    """A request's body: what has come of it, and until when its client is waited for."""
+    """A request's body: what has come of it, and the deadline for the rest."""
 
     def __init__(self, receive: Receive, declared: int, limits: Limits) -> None:
         self.receive, self.declared, self.limits = receive, declared, limits
@@ -102,8 +102,7 @@ class Body:
 class Guard:
     def __init__(self, app: App, predict: Predict, limits: Limits) -> None:
         """app: answers the paths of OPEN."""
-        self.app, self.limits = app, limits
-        self.predict = predict
+        self.app, self.predict, self.limits = app, predict, limits
         self.bucket = Bucket(limits.rate, limits.burst)
         self.coming: set[Body] = set()
         self.asking: list[Body] = []  # for room
@@ -115,7 +114,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        length = headers.get("content-length", str(self.limits.body))  # a body in chunks does not tell
+        length = headers.get("content-length", str(self.limits.body))  # a body in chunks has no length
         body = Body(receive, int(length) if length.isdecimal() and len(length) < 20 else sys.maxsize, self.limits)
         try:
             self._check(scope, headers, body.declared)
@@ -125,8 +124,8 @@ class Guard:
             if not (body.is_whole or answer.status == 408 or awaits_leave):
                 await self._pour_away(body)
             close = {} if body.is_whole else {"connection": "close"}
-            told = json.dumps({"error": answer.reason}).encode()
-            await _send(send, answer.status, {"content-type": JSON, **answer.headers, **close}, told)
+            error = json.dumps({"error": answer.reason}).encode()
+            await _send(send, answer.status, {"content-type": JSON, **answer.headers, **close}, error)
 
     def _check(self, scope: Message, headers: dict[str, str], length: int) -> None:
         """What can be refused before the body is read."""
@@ -152,12 +151,9 @@ class Guard:
         try:
             await self._read(body)
             self._check_queue()
-            if not self.bucket.take():  # only whole requests count: who never ends one does not use up the others' rate
-                raise Answer(
-                    429,
-                    f"more than {self.limits.rate:g} requests a second; send it again later",
-                    **{"retry-after": "1"},
-                )
+            if not self.bucket.take():  # only whole requests count against the rate
+                reason = f"more than {self.limits.rate:g} requests a second; send it again later"
+                raise Answer(429, reason, **{"retry-after": "1"})
             self.waiting += 1
             try:
                 return await self._by_model(body)
@@ -184,11 +180,8 @@ class Guard:
                     body.data += piece
                     body.wait(len(piece) / self.limits.slowest)
         except TimeoutError as error:
-            raise Answer(
-                408,
-                f"the body came too slowly: it must come at {self.limits.slowest // 1000} kB a second "
-                f"and within {self.limits.seconds:g} seconds",
-            ) from error
+            speed = f"{self.limits.slowest // 1000} kB a second and within {self.limits.seconds:g} seconds"
+            raise Answer(408, f"the body came too slowly: it must come at {speed}") from error
         finally:
             self.coming.discard(body)
 
@@ -202,7 +195,7 @@ class Guard:
                 stalled = [one for one in self.coming if one.reserved and one.is_stalled()]
                 if stalled:
                     min(stalled, key=lambda one: one.until).deadline.reschedule(began)
-                await asyncio.sleep(SECONDS_TO_LOOK_AGAIN)
+                await asyncio.sleep(SECONDS_TO_CHECK_AGAIN)
         finally:
             self.asking.remove(body)
         body.reserved = body.declared
@@ -211,7 +204,7 @@ class Guard:
         body.wait(self.limits.patience)
 
     async def _pour_away(self, body: Body) -> None:
-        """Read on without keeping anything: a client that is still sending would not see an answer."""
+        """Read and drop the rest: a client that is still sending would not see an answer."""
         body.data.clear()
         with suppress(TimeoutError, Answer):
             async with asyncio.timeout(self.limits.seconds):

@@ -1,4 +1,4 @@
-"""mlflow.db as a file: whether it is sound, and where it says that its runs' files lie. Needs no MLflow."""
+"""mlflow.db as a file: whether it is sound, and where its runs' files lie. Needs no MLflow."""
 
 import sqlite3
 from contextlib import closing

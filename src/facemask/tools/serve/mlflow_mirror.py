@@ -1,9 +1,8 @@
-"""Mirrors what the stages wrote into MLflow; the only module that knows it. The files are the record, MLflow the mirror.
+"""Mirrors what the stages wrote into MLflow. The files are the record, MLflow the mirror.
 
-Whatever MLflow holds already is looked at again: what is gone or damaged there is written anew.
+What MLflow holds already is checked each time: what is gone or damaged there is written again.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -32,6 +31,7 @@ from mlflow.types import ColSpec, DataType, Schema
 from pyarrow.parquet import read_metadata
 
 from facemask.core.errors import UserError
+from facemask.core.files import locked
 from facemask.tools.serve import mlflow_file
 
 if TYPE_CHECKING:  # mirroring runs needs no networks
@@ -57,7 +57,7 @@ NEEDED = (
 
 @dataclass
 class Record:
-    """One run as the files tell it: parameters (nested), final metrics (nested), curves by epoch, artifacts and data."""
+    """One run: parameters (nested), final metrics (nested), curves by epoch, artifacts and data."""
 
     key: str  # hash of what made it: the same key is never written twice
     name: str
@@ -83,14 +83,13 @@ def mirror(parent: Record, children: list[Record], root: Path) -> str:
 
 
 def register(bundle: Path, columns: dict[str, str], run: str, key: str, root: Path) -> str:
-    """Give the bundle to the registry, unless a whole version with this key is there, and point the alias at it; its version.
+    """Register the bundle, unless a whole version with this key is there, and point the alias at it; the version's number.
 
     columns: the answers' names and MLflow types; key: hash of the bundle.
     """
     with _store(root) as client:
-        found = [
-            str(each.version) for each in client.search_model_versions(f"name = '{MODEL}' and tags.`{KEY}` = '{key}'")
-        ]
+        versions = client.search_model_versions(f"name = '{MODEL}' and tags.`{KEY}` = '{key}'")
+        found = [str(each.version) for each in versions]
         whole = [number for number in found if _is_whole(number, bundle)]
         if found and not whole:
             print(f"MLflow: the files of {MODEL} version {found[0]} are gone; the model is written again")
@@ -113,7 +112,7 @@ def _is_whole(number: str, bundle: Path) -> bool:
 
 
 def _missing(wanted: dict[str, int | None], held: list[Any]) -> list[str]:
-    """Of files with their sizes in bytes, those that are not held so; some stores tell no size."""
+    """Of the wanted files (name -> size in bytes) those that are not held at that size; some stores give no size."""
     sizes = {file.path: file.file_size for file in held}
     return [name for name, size in wanted.items() if name not in sizes or len({size, sizes[name]} - {None}) > 1]
 
@@ -156,7 +155,7 @@ class ServedEnsemble(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         load = cache(bundle.model)
         for member in bundle.members:
             for fold in bundle.folds:
-                load(member, fold)  # what is broken is told at the start, not at the first request
+                load(member, fold)  # what is broken fails at the start, not at the first request
         self.ensemble: FinalEnsemble = FinalEnsemble(bundle, load)
         self.turn = Lock()
 
@@ -194,9 +193,9 @@ def scoring_app(uri: str) -> "tuple[App, Predict]":
             table = model.predict(pd.DataFrame({COLUMN: images}, dtype=object))
         except BadRequest as error:
             raise Refused(error.message) from error
-        told = StringIO()
-        scoring_server.predictions_to_json(table, told)
-        return told.getvalue()
+        answer = StringIO()
+        scoring_server.predictions_to_json(table, answer)
+        return answer.getvalue()
 
     return scoring_server.init(model), predict
 
@@ -216,7 +215,7 @@ def _use_store(root: Path) -> Path | None:
 @contextmanager
 def _store(root: Path) -> Iterator[MlflowClient]:
     """A client, alone: first use by several processes at once breaks the database."""
-    with _lock(root / ".checkpoints" / "mlflow.lock"):
+    with locked(root / ".checkpoints" / "mlflow.lock"):
         path = _use_store(root)
         if path and path == root / "mlflow.db" and path.exists():
             mlflow_file.follow_move(path, EXPERIMENT)
@@ -254,7 +253,8 @@ def _mirror_one(client: MlflowClient, experiment: str, record: Record, tags: dic
     start, end = (int(1000 * seconds) for seconds in record.span or [time.time()] * 2)
     run_id = str(client.create_run(experiment, start, {KEY: record.key, **tags}, record.name).info.run_id)
     parameters = [Param(key, str(value)[:6000]) for key, value in _flat(record.parameters)]
-    metrics = [Metric(key, float(value), end, 0) for key, value in _flat(record.metrics) if _is_number(value)]
+    numbers = {key: value for key, value in _flat(record.metrics) if isinstance(value, int | float)}
+    metrics = [Metric(key, float(value), end, 0) for key, value in numbers.items() if not isinstance(value, bool)]
     rows = [] if record.curves is None else record.curves.to_dict("records")
     for number, row in enumerate(rows, 1):
         at = start + (end - start) * number // len(rows)  # epochs have the same number of steps
@@ -296,15 +296,3 @@ def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 
 def first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -20,7 +20,7 @@ COLUMN = "image"
 MOST_PHOTOS = 32  # a request
 LARGEST_PHOTO = 20 * 2**20  # bytes of the file
 MOST_PIXELS = (
-    50_000_000  # of one photo, of a WebP or AVIF 0.4 of it (decode.HEAVY_SHARE); decoding takes at most about 0.4 GB
+    50_000_000  # of one photo (WebP, AVIF: 0.4 of it, decode.HEAVY_SHARE); decoding takes about 0.4 GB at most
 )
 MOST_PARTS = 10_000  # brackets, quotes and commas of a body
 NOT_BASE64 = "is not base64; send each photo's file in base64, on one line"
@@ -28,7 +28,7 @@ SHAPES = '{"instances": [{"image": "<base64>"}]} or {"dataframe_split": {"column
 
 
 class Refused(Exception):
-    """The text is one sentence for whoever sent the request."""
+    """A request is refused: one sentence for its sender."""
 
 
 def images_of(body: bytes | bytearray) -> list[str]:

@@ -1,8 +1,8 @@
 """A log-linear pool: one weight a member and one offset a class for each attribute.
 
 log p(class) = sum over members of weight * log p_member(class) + offset(class), fitted by maximum likelihood. A member's age in
-years counts as one more member. The soft vote has no free numbers and logistic regression one for each pair of classes; with
-some two hundred persons, this middle way generalises better.
+years counts as one more member. It has more free numbers than the soft vote and fewer than logistic regression, and with some
+two hundred persons generalises better than either.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from scipy.special import ndtr, softmax
 
 from facemask.core.labels import ATTRIBUTES, MIDDLE_AGE, OLD_AGE, Array, joint
 from facemask.stack.learners import balance, centred_logs
-from facemask.stack.member_tables import Evidence
+from facemask.stack.member_tables import Predictions
 
 PHOTOS_A_PERSON = 7  # near-copies of one face: together they count as one example
 YEARS_SPREAD = 8.0  # standard deviation of a member's age in years; its weight makes it sharper or broader
@@ -25,19 +25,19 @@ class Pool:
 
     parameters: dict[str, tuple[Array, Array]]
 
-    def __call__(self, evidence: Evidence) -> Array:
-        return joint(*(_mixed(inputs(evidence, name), *self.parameters[name]) for name in ATTRIBUTES))
+    def __call__(self, predictions: Predictions) -> Array:
+        return joint(*(_mixed(inputs(predictions, name), *self.parameters[name]) for name in ATTRIBUTES))
 
 
-def fit_pool(evidence: Evidence, codes: dict[str, Array]) -> Pool:
+def fit_pool(predictions: Predictions, codes: dict[str, Array]) -> Pool:
     """`codes`: attribute -> (n,) int64."""
-    return Pool({name: _fit(inputs(evidence, name), codes[name]) for name in ATTRIBUTES})
+    return Pool({name: _fit(inputs(predictions, name), codes[name]) for name in ATTRIBUTES})
 
 
-def inputs(evidence: Evidence, attribute: str) -> Array:
+def inputs(predictions: Predictions, attribute: str) -> Array:
     """Centred log-probabilities (n, members, classes); for age, each member's years are one more member."""
-    pool = evidence.pools[attribute]
-    return centred_logs(np.concatenate([pool, bands_of(evidence.years)], axis=1) if attribute == "age" else pool)
+    pool = predictions.pools[attribute]
+    return centred_logs(np.concatenate([pool, bands_of(predictions.years)], axis=1) if attribute == "age" else pool)
 
 
 def bands_of(years: Array) -> Array:
@@ -61,7 +61,7 @@ def _fit(logs: Array, truth: Array) -> tuple[Array, Array]:
         slope = np.einsum("nmc,nc->m", logs, rest) + 2 * (weights - equal), rest.sum(0) + offsets
         return float(penalty - likelihood), np.concatenate(slope)
 
-    # a member with a negative weight would be a fluke
+    # a negative weight would be chance
     bounds = [(0.0, None)] * members + [(None, None)] * classes
     start = np.concatenate([equal, np.zeros(classes)])
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
@@ -69,5 +69,4 @@ def _fit(logs: Array, truth: Array) -> tuple[Array, Array]:
 
 
 def _mixed(logs: Array, weights: Array, offsets: Array) -> Array:
-    mixed: Array = softmax(np.einsum("nmc,m->nc", logs, weights) + offsets, axis=1)
-    return mixed
+    return np.asarray(softmax(np.einsum("nmc,m->nc", logs, weights) + offsets, axis=1))

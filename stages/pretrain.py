@@ -7,7 +7,7 @@ import pandas as pd
 
 from facemask import params
 from facemask.core import paths
-from facemask.core.code import stage
+from facemask.core.code import fingerprint, stage
 from facemask.core.files import replacing, write_csv
 from facemask.core.tables import SOURCES, joined, read_table
 from facemask.nets.model import sized
@@ -30,7 +30,7 @@ def main() -> None:
     evaluated = int((rows["split"] == "eval").sum())
     print(f"pretrain {name}: {recipe['backbone']} on {len(rows)} photos, {evaluated} of them eval photos", flush=True)
     given = [Path(path) for path in (recipe["weights"], options["tokenizer"]) if Path(path).is_file()]
-    mark = mark_of(seed, name, training, recipe, options, *given, *tables, paths.code("pretrain"))
+    mark = mark_of(seed, name, training, recipe, options, *given, *tables, fingerprint(Path(__file__)))
     advice = f"pretrain {name}: a batch of {options['batch']} photos does not fit into memory; lower pretrain.batch"
     with checkpoint_folder("pretrain", mark) as folder, enough_memory(advice):
         backbone, history = pretrain(Fit(recipe, training, seed, name, folder), options, rows, stores)

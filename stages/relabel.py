@@ -2,7 +2,7 @@
 
 from facemask import params
 from facemask.core import paths
-from facemask.core.code import stage
+from facemask.core.code import fingerprint, stage
 from facemask.core.files import write_csv
 from facemask.core.folds import check_persons, person_folds
 from facemask.core.tables import read_table
@@ -24,7 +24,7 @@ def main() -> None:
     photos["fold"] = person_folds(photos, options["folds"], seed, "relabel")
     photos[["written_mask", "written_gender", "written_age"]] = photos[["mask", "gender", "age"]]
     photos["weight"], photos["years"] = 1.0, photos["age"].astype("float32")
-    mark = mark_of(seed, options, recipe, training, table, pixels, paths.code("relabel"))
+    mark = mark_of(seed, options, recipe, training, table, pixels, fingerprint(Path(__file__)))
     with checkpoint_folder("relabel", mark) as folder:
         job = Fit(recipe, training, seed, "voter", folder)
         judgements = judge(

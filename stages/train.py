@@ -8,7 +8,7 @@ import pandas as pd
 
 from facemask import params
 from facemask.core import paths
-from facemask.core.code import stage
+from facemask.core.code import fingerprint, stage
 from facemask.core.files import replacing, write_csv
 from facemask.core.folds import check_persons
 from facemask.core.tables import SOURCES, joined, read_table
@@ -42,7 +42,7 @@ def main() -> None:
     print(f"{name}: {recipe['backbone']} on {len(rows)} photos of {', '.join(stores)}{without}", flush=True)
     if len(others):
         print(f"{name}: consistency training on {len(others)} unlabelled photos", flush=True)
-    data = [*tables, *map(Path, sorted(stores.values())), paths.code("train")]
+    data = [*tables, *map(Path, sorted(stores.values())), fingerprint(Path(__file__))]
     data += [Path(recipe["weights"])] if recipe["weights"].endswith(".safetensors") else []
     with checkpoint_folder("train", mark_of(seed, name, training, recipe, *data)) as folder:
         model, history = fit(Fit(recipe, training, seed, name, folder), rows, stores, others)

@@ -25,8 +25,8 @@ TRAINING = {
 HEIGHT, WIDTH = 80, 60
 
 
-# Every model's own recipes beside the usual ones.
-ALSO = f"also=[{','.join(sorted(path.stem for path in Path('conf/also').glob('*.yaml')))}]"
+# Every recipe there is, whatever the model.
+ALSO = f"+members@_global_=[{','.join(sorted(path.stem for path in Path('conf/members').glob('*.yaml')))}]"
 
 
 @cache

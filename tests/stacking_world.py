@@ -130,7 +130,9 @@ def write_run(folder: Path, persons: int, eval_persons: int, candidates: list[st
         hidden[f"written_{attribute}"] = hidden[attribute]
     hidden.loc[:6, "written_gender"] = 1 - hidden.loc[:6, "gender"]
     photos = with_pixels(hidden, folder / "data/photos/competition.pixels")
-    write_parquet(photos, folder / "data/training/photos.parquet")
+    write_parquet(photos, folder / "data/training/competition.parquet")
+    for source in ("all_age_faces", "medical_masks", "folders"):
+        write_parquet(photos.head(0), folder / f"data/training/{source}.parquet")
     for name, member in palette(table, hidden["photo"]).items():
         write_parquet(member, folder / f"data/predictions/{name}.parquet")
     baseline = member_table(table, hidden["photo"], ("joint",), "baseline", 2.0)
@@ -150,8 +152,8 @@ def write_run(folder: Path, persons: int, eval_persons: int, candidates: list[st
         for fold in range(3):
             history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [2.0, 1.2, 0.9 + fold / 10], "lr": 0.001})
             write_csv(history, folder / f"data/models/{member}/{fold}/history.csv")
-    write_looks(table, folder / "data/looks")
-    for source, count in {"competition": len(hidden), "medical_masks": 40, "folders": 0}.items():
+    write_grad_cam(table, folder / "data/explain")
+    for source, count in {"competition": len(hidden), "all_age_faces": 0, "medical_masks": 40, "folders": 0}.items():
         facts = {"photos": count, "persons": count // 4, "quarantined": 1}
         licence = {"licence": "own terms", "cleared_for_commercial_use": None, "citation": "The <i>Vendor</i>, 2020"}
         write_json(facts | (licence if count else {}), folder / f"data/photos/{source}.json")
@@ -160,6 +162,7 @@ def write_run(folder: Path, persons: int, eval_persons: int, candidates: list[st
         "ingest": {"medical_types": {"1": "not_wear", "2": "incorrect", "3": "incorrect", "4": "wear"}},
         "model": {"members": list(PALETTE), "reference": ["baseline"]}, "trained": [*PALETTE, "baseline"],
         "data": {"name": "made-up"}, "pseudo": {"teachers": ["baseline"]}, "students": ["nfnet"],
+        "trees": {"competition": "data/tree"}, "given": {"truth": "data/truth", "pseudo": "data/training/pseudo.json"},
     }  # fmt: skip
     counts = {"unlabelled": 98, "used": 49, "share": 0.5, "accuracy": 0.875 if knows_truth else None}
     write_json(dict.fromkeys(ATTRIBUTES, counts) | {"all_three": {"share": 0.25}}, folder / "data/training/pseudo.json")
@@ -168,8 +171,8 @@ def write_run(folder: Path, persons: int, eval_persons: int, candidates: list[st
     write_json(parameters, folder / "params.yaml")  # JSON is YAML
 
 
-def write_looks(table: pd.DataFrame, folder: Path) -> None:
-    """data/looks: a map with one warm spot for each of twelve photos and heads, and predictions of medical masks."""
+def write_grad_cam(table: pd.DataFrame, folder: Path) -> None:
+    """data/explain: a map with one warm spot for each of twelve photos and heads, and predictions of medical masks."""
     chance = generator(0, "world", "looks")
     photos = table.loc[(table["split"] == "train").to_numpy(), "photo"].iloc[:84:7]
     heads = [(member, head) for member, targets in PALETTE.items() for head in targets]
@@ -198,22 +201,7 @@ def external_table(
     return pd.DataFrame(rows, columns=EXTERNAL_COLUMNS)
 
 
-STAGES = {
-    "stack": "--members-folder data/predictions --photos data/training/photos.parquet --out data/ensemble/probabilities.parquet "
-    "--candidates data/ensemble/candidates.csv --choice data/ensemble/choice.json --stacker data/ensemble/stacker.json",
-    "submit": "--probabilities data/ensemble/probabilities.parquet --tree data/tree --photos data/training/photos.parquet "
-    "--predictions data/predictions --truth data/truth --labels data/labels/counts.json --submission submission.csv --scores metrics/scores.json "
-    "--summary metrics/summary.json",
-    "report": "--photos data/training/photos.parquet --pixels data/photos/competition.pixels --predictions data/predictions "
-    "--probabilities data/ensemble/probabilities.parquet --candidates data/ensemble/candidates.csv --choice data/ensemble/choice.json "
-    "--scores metrics/scores.json --histories data/models --looks data/looks --changes data/labels/changes.csv --truth data/truth "
-    "--pseudo data/training/pseudo.json "
-    "--sources data/photos/competition.json data/photos/medical_masks.json data/photos/folders.json "
-    "--report report.html --plots plots --sheets data/sheets --findings data/findings.json",
-}
-
-
 def run_stage(name: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     script = Path(__file__).parents[1] / "stages" / f"{name}.py"
-    command = [sys.executable, str(script), *STAGES[name].split()]
+    command = [sys.executable, str(script)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

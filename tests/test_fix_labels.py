@@ -128,30 +128,30 @@ def test_bad_options_are_named(world: World, suspects: pd.DataFrame, change: dic
 
 
 def run_stage(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "stages" / "fix_labels.py"), "--photos", "photos.parquet"]
-    command += ["--suspects", "suspects.csv", "--corrections", "labels.csv", "--out", "out/photos.parquet"]
-    command += ["--changes", "out/changes.csv", "--metrics", "out/labels.json"]
+    command = [sys.executable, str(ROOT / "stages" / "fix_labels.py")]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_the_stage_lists_changes_and_refuses_a_bad_line_before_it_writes(
     tmp_path: Path, world: World, suspects: pd.DataFrame
 ) -> None:
-    world.photos.to_parquet(tmp_path / "photos.parquet")
-    suspects.to_csv(tmp_path / "suspects.csv", index=False)
-    (tmp_path / "params.yaml").write_text("fix_labels: " + json.dumps(OPTIONS))
+    for folder in ("data/photos", "data/labels"):
+        (tmp_path / folder).mkdir(parents=True)
+    world.photos.to_parquet(tmp_path / "data/photos/competition.parquet")
+    suspects.to_csv(tmp_path / "data/labels/suspects.csv", index=False)
+    (tmp_path / "params.yaml").write_text(json.dumps({"fix_labels": OPTIONS, "data": {"labels": "labels.csv"}}))
     person = world.names[world.wrong["gender"]][0]
     lines = f"person,file,attribute,value,by,note\n{person},,gender,blue,me,\n"
     (tmp_path / "labels.csv").write_text(lines)
     refused = run_stage(tmp_path)
     assert refused.returncode == 1
     assert refused.stderr.startswith("error: labels.csv line 2: unknown gender 'blue'")
-    assert not (tmp_path / "out").exists()
+    assert [path.name for path in (tmp_path / "data/labels").iterdir()] == ["suspects.csv"]
     (tmp_path / "labels.csv").write_text(lines.replace("blue", "male") + "nobody,,gender,male,me,\n")
     done = run_stage(tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 of 2 lines name no photo here" in done.stdout
-    changes = pd.read_csv(tmp_path / "out" / "changes.csv")
+    changes = pd.read_csv(tmp_path / "data/labels/changes.csv")
     assert set(changes["origin"]) <= {"people", "auto"}
-    metrics = json.loads((tmp_path / "out" / "labels.json").read_text())
+    metrics = json.loads((tmp_path / "data/labels/counts.json").read_text())
     assert metrics["auto"]["mask"] == 8

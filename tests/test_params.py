@@ -34,7 +34,7 @@ def test_every_choice_composes_to_known_members(scale, model, monkeypatch, tmp_p
     params.FILE.write_text(text)
     for name in params.section("trained"):
         assert params.member(name)["backbone"]
-        assert params.section("views")[name]
+        assert params.section("predict")[name]["views"]
 
 
 def test_a_recipe_changes_by_key():
@@ -117,7 +117,7 @@ def test_an_unknown_key_or_choice_is_one_sentence(wrong, told):
         ("members.nfnet.dropout.rate=x", "members.nfnet.dropout.rate is 'x'; give a number from 0 to 1"),
         ("members.nfnet.predicts=[]", "members.nfnet.predicts is []; give a list: [joint], or any of mask, gender, age"),
         ("+members.nfnet.bogus=1", "members.nfnet.bogus: there is no such key here; remove bogus, or see conf/ for what there is"),
-        ("views.nfnet=[plan]", "views.nfnet is ['plan']; give a list of one or more of plain, flip, up,"),
+        ("predict.nfnet.views=[plan]", "predict.nfnet.views is ['plan']; give a list of one or more of plain, flip, up,"),
         ("members.nfnet.weights=x", "members.nfnet.weights is 'x'; give none, package, hub, folder or the full path"),
     ],
 )  # fmt: skip
@@ -144,7 +144,7 @@ def test_a_value_that_cannot_be_is_refused_before_anything_is_written(wrong, tol
         (["relabel.member=effnet_mask"], "relabel.member is 'effnet_mask', which must predict"),
         (["members.nfnet.weights=folder"], "members.nfnet.weights is 'folder', and training.weights_dir is null"),
         (["members.nfnet.weights=data/pretrained/x.safetensors"], "there is no member 'x' whose backbone"),
-        (["members.nfnet.dropout.rate=0", "inference.nfnet.dropout_passes=3"], "dropout_passes is 3, and members"),
+        (["members.nfnet.dropout.rate=0", "predict.nfnet.dropout_passes=3"], "dropout_passes is 3, and members"),
         (["ingest.masks={wear:0,incorrect:0,bare:0}"], "ingest.masks gives every mask the share 0"),
     ],
 )  # fmt: skip
@@ -231,7 +231,7 @@ def test_a_path_is_taken_as_written_quoted_or_not(value, mark):
     if mark == "'" and "'" in value:
         value = value.replace("'", "\\'")
     composed = yaml.safe_load(params.compose(["data=competition", f"data.root={mark}{value}{mark}"]))
-    assert composed["data"]["root"] == composed["sources"]["competition"] == value.replace("\\'", "'")
+    assert composed["data"]["root"] == composed["trees"]["competition"] == value.replace("\\'", "'")
 
 
 @pytest.mark.parametrize(
@@ -248,10 +248,8 @@ def test_a_tilde_is_the_home_folder(monkeypatch):
     monkeypatch.setenv("HOME", "/home/someone")
     for value in ("~/photos", "'~/photos'"):
         composed = yaml.safe_load(params.compose(["data=competition", f"data.root={value}"]))
-        assert composed["data"]["root"] == composed["sources"]["competition"] == "/home/someone/photos"
-    assert (
-        yaml.safe_load(params.compose(["data.root=null", "data.name=mine"]))["sources"]["competition"] == "conf/absent"
-    )
+        assert composed["data"]["root"] == composed["trees"]["competition"] == "/home/someone/photos"
+    assert yaml.safe_load(params.compose(["data.root=null", "data.name=mine"]))["trees"]["competition"] == "conf/absent"
 
 
 def test_an_unknown_member_names_those_that_exist():
@@ -269,8 +267,7 @@ def test_an_absent_source_gets_a_path_that_exists():
 def test_every_member_that_may_be_chosen_says_how_it_predicts():
     composed = yaml.safe_load(params.compose([ALSO]))
     members = set(composed["members"]) - {composed["relabel"]["member"]}
-    assert set(composed["views"]) == members
-    assert set(composed["inference"]) == members
+    assert set(composed["predict"]) == members
 
 
 def test_fits_run_as_many_at_a_time_as_is_said_or_as_there_are_cores_for(monkeypatch):

@@ -112,8 +112,8 @@ def test_a_second_round_needs_teachers_that_are_no_students():
     composed = yaml.safe_load(compose(["model=student"]))
     assert composed["students"] == ["plain_student"]
     fits = composed["fits"]
-    assert fits["plain_student-0"]["photos"] == "data/training/second.parquet"
-    assert fits["plain-0"]["photos"] == "data/training/photos.parquet"
+    assert fits["plain_student-0"]["competition"]["table"] == "data/training/second.parquet"
+    assert fits["plain-0"]["competition"]["table"] == "data/training/competition.parquet"
     assert yaml.safe_load(compose([]))["pseudo"]["rounds"] == []
     for overrides, message in (
         (["model=student", "pseudo.teachers=[]"], "pseudo.teachers is empty"),

@@ -52,7 +52,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_ensemble_has_every_competition_photo(run: Path) -> None:
     photos, ensemble = (
-        pd.read_parquet(run / f"data/{name}.parquet") for name in ("training/photos", "ensemble/probabilities")
+        pd.read_parquet(run / f"data/{name}.parquet") for name in ("training/competition", "ensemble/probabilities")
     )
     assert ensemble["photo"].tolist() == photos["photo"].tolist()
     assert ensemble.columns.tolist() == ["photo", *JOINT_COLUMNS]
@@ -135,9 +135,9 @@ def test_without_pseudo_labels_the_page_has_no_section_of_them(run: Path, tmp_pa
 
 def test_other_sources_may_fill_larger_stores_than_the_competition(run: Path, tmp_path: Path) -> None:
     larger = shutil.copytree(run, tmp_path / "larger")
-    photos = pd.read_parquet(larger / "data/training/photos.parquet")
+    photos = pd.read_parquet(larger / "data/training/competition.parquet")
     other = photos.tail(1).assign(photo="medical_masks/1.jpg", source="medical_masks", split="extra", offset=10**12)
-    pd.concat([photos, other], ignore_index=True).to_parquet(larger / "data/training/photos.parquet")
+    other.to_parquet(larger / "data/training/medical_masks.parquet")
     done = run_stage("report", larger)
     assert done.returncode == 0, done.stderr
 

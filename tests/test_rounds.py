@@ -12,6 +12,7 @@ import pytest
 from learning import ALSO, world
 from safetensors.torch import load_file
 
+from facemask.core.tables import SOURCES
 from facemask.params import compose
 from facemask.tools.pseudo.pseudo_labels import SPLIT
 
@@ -34,53 +35,46 @@ def place(tmp_path, monkeypatch):
     for source in ("competition", "folders"):
         shutil.copy(tmp_path / "competition.pixels", stores / f"{source}.pixels")
     (tmp_path / "data/training").mkdir()
-    table.to_parquet(tmp_path / "data/training/photos.parquet")
-    table.drop(columns=["weight", "years", "fold"]).to_parquet(stores / "competition.parquet")
+    for source in SOURCES:
+        rows = table[table["source"] == source].reset_index(drop=True)
+        rows.to_parquet(tmp_path / f"data/training/{source}.parquet")
+        rows.drop(columns=["weight", "years", "fold"]).to_parquet(stores / f"{source}.parquet")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     return tmp_path
 
 
 def test_teachers_teach_students_and_a_backbone_is_trained_further(place, monkeypatch, capsys):
-    def stage(name: str, arguments: str) -> None:
-        monkeypatch.setattr(sys, "argv", [name, *arguments.split()])
+    def stage(name: str, *arguments: str) -> None:
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
         runpy.run_path(str(ROOT / f"stages/{name}.py"), run_name="__main__")
 
-    def train(member: str, table: str) -> None:
-        for fold in (0, 1):
-            out = f"--stores data/photos --member {member} --fold {fold} --out data/models/{member}/{fold}"
-            stage("train", f"--photos data/training/{table}.parquet {out}")
+    def train(member: str) -> None:
+        for fold in ("0", "1"):
+            stage("train", "--member", member, "--fold", fold)
 
     def predict(member: str) -> pd.DataFrame:
-        out = f"--weights data/models/{member} --member {member} --out data/predictions/{member}.parquet"
-        stage("oof", f"--photos data/training/photos.parquet --pixels data/photos/competition.pixels {out}")
+        stage("oof", "--member", member)
         return pd.read_parquet(f"data/predictions/{member}.parquet")
 
-    files = "--out data/pretrained/beit_joint.safetensors --history data/pretrained/beit_joint.csv"
-    stage("pretrain", f"--photos data/photos/competition.parquet --stores data/photos --member beit_joint {files}")
+    stage("pretrain", "--member", "beit_joint")
     assert " 0 of them eval photos" in capsys.readouterr().out
     assert set(pd.read_csv("data/pretrained/beit_joint.csv").columns) == {"epoch", "loss", "guessed", "lr"}
-    train("beit_pretrained", "photos")
-    train("plain", "photos")
+    train("beit_pretrained")
+    train("plain")
     predict("plain")
-    told = (
-        "--predictions data/predictions/plain.parquet --stores data/photos --weights data/models/plain --member plain"
-    )
-    stage("teach", f"--photos data/training/photos.parquet {told} --out data/teachers/plain.parquet")
-    opinions = pd.read_parquet("data/teachers/plain.parquet")
-    photos = pd.read_parquet("data/training/photos.parquet")
-    assert set(opinions["photo"]) == {*photos.loc[photos["split"] == "eval", "photo"], *photos["photo"].iloc[-4:-2]}
-    files = "--labels data/training/pseudo_labels.csv --out data/training/second.parquet --metrics metrics/pseudo.json"
-    stage("pseudo", f"--photos data/training/photos.parquet --opinions data/teachers --truth nowhere {files}")
-    second, metrics = (
-        pd.read_parquet("data/training/second.parquet"),
-        json.loads(Path("metrics/pseudo.json").read_text()),
-    )
+    stage("teach", "--member", "plain")
+    taught = pd.read_parquet("data/teachers/plain.parquet")
+    photos = pd.concat([pd.read_parquet(f"data/training/{source}.parquet") for source in ("competition", "folders")])
+    assert set(taught["photo"]) == {*photos.loc[photos["split"] == "eval", "photo"], *photos["photo"].iloc[-4:-2]}
+    stage("pseudo")
+    second = pd.read_parquet("data/training/second.parquet")
+    metrics = json.loads(Path("data/training/pseudo.json").read_text())
     assert metrics["gender"]["unlabelled"] == 16
     assert metrics["gender"]["used"] == metrics["age"]["used"] == 16, "thresholds so low that all are sure"
     assert (second["split"] == SPLIT).sum() == 14
     assert second["gender"].notna().all()
-    train("plain_student", "second")
+    train("plain_student")
     table = predict("plain_student")
     assert list(table["photo"]) == list(photos.loc[photos["source"] == "competition", "photo"])
     np.testing.assert_allclose(table[["mask0", "mask1", "mask2"]].sum(axis=1), 1, rtol=1e-5)

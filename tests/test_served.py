@@ -38,7 +38,7 @@ def finished(clone) -> Path:
 def submitted(finished) -> dict[str, int]:
     """The submission's class by file, of the eval photos that are not quarantined."""
     submission = pd.read_csv(finished / "submission.csv")
-    photos = pd.read_parquet(finished / "data/training/photos.parquet").query("split == 'eval'")
+    photos = pd.read_parquet(finished / "data/training/competition.parquet").query("split == 'eval'")
     read = submission[submission["ImageID"].isin(photos["file"])]
     assert len(read) > 50
     return dict(zip(read["ImageID"], read["ans"], strict=True))

@@ -1,5 +1,7 @@
 """Competition photos -> suspects: voters that learned one fold each judge the others' labels."""
 
+from pathlib import Path
+
 from facemask import params
 from facemask.core import paths
 from facemask.core.code import fingerprint, stage

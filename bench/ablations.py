@@ -75,7 +75,7 @@ ROWS: dict[str, tuple[str, Setting]] = {  # what is changed -> (against which re
     ),
     "random instead of centre crop": ("plain", Setting(overrides=("members.plain.augment.crop=random",))),
     "CutMix, alpha 1": ("plain", Setting(overrides=("members.plain.mix.cutmix=1.0",))),
-    "flip at test time": ("plain", Setting(overrides=("views.plain=[plain,flip]",))),
+    "flip at test time": ("plain", Setting(overrides=("predict.plain.views=[plain,flip]",))),
     "further pre-training": ("BEiT", Setting("pretrained", ("model.reference=[]",))),
     "pseudo-labels": ("plain", Setting("student")),
     "FixMatch on the eval photos": ("plain", Setting(overrides=("members.plain.consistency.weight=1.0",))),

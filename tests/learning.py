@@ -25,8 +25,8 @@ TRAINING = {
 HEIGHT, WIDTH = 80, 60
 
 
-# Every model's own recipes beside the usual ones.
-ALSO = f"also=[{','.join(sorted(path.stem for path in Path('conf/also').glob('*.yaml')))}]"
+# Every member, whichever model names it.
+ALSO = f"members=[{','.join(sorted(path.stem for path in Path('conf/members').glob('*.yaml')))}]"
 
 
 @cache

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from label_world import World, corrections, make_world
 
+from facemask.core import paths
 from facemask.core.errors import UserError
 from facemask.fix_labels.fixing import fix_labels
 from facemask.relabel.ranking import find_suspects
@@ -128,30 +129,30 @@ def test_bad_options_are_named(world: World, suspects: pd.DataFrame, change: dic
 
 
 def run_stage(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "stages" / "fix_labels.py"), "--photos", "photos.parquet"]
-    command += ["--suspects", "suspects.csv", "--corrections", "labels.csv", "--out", "out/photos.parquet"]
-    command += ["--changes", "out/changes.csv", "--metrics", "out/labels.json"]
+    command = [sys.executable, str(ROOT / "stages" / "fix_labels.py")]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_the_stage_lists_changes_and_refuses_a_bad_line_before_it_writes(
     tmp_path: Path, world: World, suspects: pd.DataFrame
 ) -> None:
-    world.photos.to_parquet(tmp_path / "photos.parquet")
-    suspects.to_csv(tmp_path / "suspects.csv", index=False)
-    (tmp_path / "params.yaml").write_text("fix_labels: " + json.dumps(OPTIONS))
+    for path in (paths.photo_table("competition"), paths.SUSPECTS):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    world.photos.to_parquet(tmp_path / paths.photo_table("competition"))
+    suspects.to_csv(tmp_path / paths.SUSPECTS, index=False)
+    (tmp_path / "params.yaml").write_text(json.dumps({"fix_labels": OPTIONS, "data": {"labels": "labels.csv"}}))
     person = world.names[world.wrong["gender"]][0]
     lines = f"person,file,attribute,value,by,note\n{person},,gender,blue,me,\n"
     (tmp_path / "labels.csv").write_text(lines)
     refused = run_stage(tmp_path)
     assert refused.returncode == 1
     assert refused.stderr.startswith("error: labels.csv line 2: unknown gender 'blue'")
-    assert not (tmp_path / "out").exists()
+    assert not any((tmp_path / path).exists() for path in (paths.FIXED_PHOTOS, paths.LABEL_CHANGES, paths.LABEL_COUNTS))
     (tmp_path / "labels.csv").write_text(lines.replace("blue", "male") + "nobody,,gender,male,me,\n")
     done = run_stage(tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 of 2 lines name no photo here" in done.stdout
-    changes = pd.read_csv(tmp_path / "out" / "changes.csv")
+    changes = pd.read_csv(tmp_path / paths.LABEL_CHANGES)
     assert set(changes["origin"]) <= {"people", "auto"}
-    metrics = json.loads((tmp_path / "out" / "labels.json").read_text())
+    metrics = json.loads((tmp_path / paths.LABEL_COUNTS).read_text())
     assert metrics["auto"]["mask"] == 8

@@ -105,7 +105,7 @@ def test_nothing_is_appended_to_a_file_that_would_not_read_it_as_meant(tmp_path:
     path = tmp_path / "labels.csv"
     path.write_bytes(text.encode("cp949"))
     file = DecisionFile(path)
-    with pytest.raises(UserError, match="save it as UTF-8 with commas and the header person,file"):
+    with pytest.raises(UserError, match="save it as UTF-8 text with the header person,file,attribute"):
         file.append([("p", "", "gender", "male", "me", "")])
     assert path.read_bytes() == text.encode("cp949")
 

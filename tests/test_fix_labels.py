@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from label_world import World, corrections, make_world
 
+from facemask.core import paths
 from facemask.core.errors import UserError
 from facemask.fix_labels.fixing import fix_labels
 from facemask.relabel.ranking import find_suspects

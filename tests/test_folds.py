@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +47,12 @@ def test_fewer_persons_than_folds_is_refused_by_the_key_that_says_how_many(stage
 
 
 def test_every_number_of_folds_is_checked_before_the_first_fit(monkeypatch):
-    monkeypatch.setattr(params, "section", {"scale": {"folds": 3}, "relabel": {"folds": 5}, "stack": {"folds": 6}}.get)
-    check_persons(photos_of(6))
+    sections = {"scale": {"folds": 3}, "relabel": {"folds": 5}, "stack": {"folds": 6}}
+    monkeypatch.setattr(params, "_content", lambda: sections)
+    counts = params.fold_counts()
+    check_persons(photos_of(6), counts)
     for persons, key in ((2, "scale"), (4, "relabel"), (5, "stack")):
         with pytest.raises(UserError, match=rf"^{key}\.folds is"):
-            check_persons(photos_of(persons))
+            check_persons(photos_of(persons), counts)
     for stage in ("relabel", "train"):
-        assert "check_persons(" in Path(f"stages/{stage}.py").read_text()
+        assert re.search(r"check_persons\(.*, params\.fold_counts\(\)\)", Path(f"stages/{stage}.py").read_text())

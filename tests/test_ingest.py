@@ -254,7 +254,7 @@ def test_two_runs_of_one_ingest_do_not_write_over_each_other(tmp_path):
 SCRIPT = """
 import sys; sys.path.insert(0, {tests!r})
 from pathlib import Path
-from test_photos_ingest import comp, ingested, open_tree
+from test_ingest import comp, ingested, open_tree
 ingested(comp.list_photos(open_tree({tree!r}, "data.root")), Path({out!r}))
 """
 

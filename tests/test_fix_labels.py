@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from label_world import World, corrections, make_world
 
-from facemask.core import paths
 from facemask.core.errors import UserError
 from facemask.fix_labels.fixing import fix_labels
 from facemask.relabel.ranking import find_suspects

@@ -254,4 +254,6 @@ def test_the_summary_is_one_screen_of_what_people_compare() -> None:
     assert figures["members"]["effnet_age"] == board["members"]["effnet_age"]["oof"]["age_f1"]
     assert figures["members"]["beit_maskgender.mask"] == board["members"]["beit_maskgender"]["oof"]["mask_f1"]
     assert figures["labels"] == {"by_people": 3, "by_vote": 2, "expected_errors": 1.75}
+    labels["expected_errors"]["age"] = None
+    assert summary(board, labels)["labels"] == {"by_people": 3, "by_vote": 2}, "a part that is not known makes no sum"
     assert sum(len(part) for part in figures.values()) <= 20

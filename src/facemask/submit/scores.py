@@ -134,7 +134,7 @@ def summary(board: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, An
     """The content of metrics/summary.json, the figures that `dvc metrics diff` compares: at most 20 in the usual run.
 
     The ensemble's macro F1 and accuracy by part, each member's out-of-fold macro F1 (of its attribute, where it predicts one or
-    two), and how many labels were changed and are expected to be wrong. labels: what fix_labels counted.
+    two), and how many labels were changed and, where that is known, are expected to be wrong. labels: what fix_labels counted.
     """
     figures: dict[str, Any] = {part: dict(board[part]) for part in PART_NAMES if part in board}
     for name, scores in list(all_scores(board).items())[1:]:
@@ -143,7 +143,9 @@ def summary(board: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, An
         whole = len(found) == 1
         figures.setdefault("members", {}).update({name: next(iter(found.values()))} if whole else found)
     changed = {"by_people": labels["photos_by_people"], "by_vote": labels["photos_by_auto"]}
-    return figures | {"labels": changed | {"expected_errors": round(sum(labels["expected_errors"].values()), 2)}}
+    expected = list(labels["expected_errors"].values())
+    known = {} if None in expected else {"expected_errors": round(sum(expected), 2)}
+    return figures | {"labels": changed | known}
 
 
 def ensemble_intervals(stack: pd.DataFrame, parts: list[Part], fallback: int, seed: int) -> dict[str, Interval]:

@@ -170,7 +170,8 @@ children[0].wait()
 def test_all_that_repro_started_ends_with_it_whatever_ends_it(number, tmp_path):
     mark = f"end-{os.getpid()}-{number}"
     command = [sys.executable, "-c", ANCESTOR.replace("END", mark)]
-    ancestor = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # a shell's background ignores Ctrl-C
+    ancestor = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True, **heard)
     assert ancestor.stdout
     assert ancestor.stdout.readline() == "started\n"
     try:

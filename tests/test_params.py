@@ -13,9 +13,9 @@ from facemask.core import licences, schema
 from facemask.core.errors import UserError
 from facemask.fix_labels.fixing import ACTIONS
 from facemask.ingest.sources import SOURCES
+from facemask.ingest.views import VIEWS
 from facemask.nets.heads import AGE_HEADS
 from facemask.nets.losses import LOSSES
-from facemask.oof.views import VIEWS
 from facemask.relabel.voters import PROTOCOLS
 from facemask.stack.candidates import CANDIDATES
 from facemask.train.optimizer import CLIPPINGS, RATES

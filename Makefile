@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: setup repro plan submission test lint ui serve review bench bench-labels bench-ingest bench-train ablations walkthrough lock clean
+.PHONY: setup repro plan submission test lint ui serve review bench bench-labels bench-others bench-ingest bench-train ablations walkthrough lock clean
 
 setup: .venv/ready
 
@@ -50,6 +50,9 @@ bench: setup
 
 bench-labels: setup
 	python bench/labels.py $(if $(DIR),--given $(DIR))
+
+bench-others: setup ## DIR=folder or zip of a tree and its truth: this pipeline beside a plain loop
+	python bench/others.py $(DIR)
 
 bench-ingest: setup
 	python bench/ingest.py

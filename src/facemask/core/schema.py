@@ -62,6 +62,7 @@ class Scale(Section):
     workers: CoresOr0
     amp: Amp
     ema: Decay
+    frozen: Share
     short_side: Pixels
     feature_size: Size
     draw: Drawn

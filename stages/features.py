@@ -10,12 +10,14 @@ from facemask.core.code import fingerprint, stage
 from facemask.core.tables import SOURCES, joined, read_table
 from facemask.features.extract import Look, extract
 from facemask.ingest.worker_pool import cores
+from facemask.nets.device import use_threads
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--extractor", required=True)
     name = parser.parse_args().extractor
+    use_threads(1)  # of one process; all cores have one
     look = Look(name, params.extractor(name), params.section("training"))
     tables = [paths.photo_table(source) for source in SOURCES]
     rows = joined(read_table(path) for path in tables)

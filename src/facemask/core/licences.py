@@ -22,9 +22,16 @@ HUB = dict.fromkeys(
         "tf_efficientnet_b3.ns_jft_in1k",
         "tf_efficientnet_b5.ns_jft_in1k",
         "vit_base_patch16_384.augreg_in21k_ft_in1k",
+        "vit_large_patch14_reg4_dinov2.lvd142m",
+        "vit_large_patch16_siglip_384.v2_webli",
     ),
     "Apache-2.0",
-)
+) | {
+    "convnextv2_base.fcmae_ft_in22k_in1k_384": "CC-BY-NC-4.0",
+    "eva02_base_patch14_448.mim_in22k_ft_in22k_in1k": "MIT",
+    "eva02_large_patch14_448.mim_m38m_ft_in22k_in1k": "MIT",
+    "vit_large_patch16_dinov3.lvd1689m": "DINOv3-License",
+}
 COMMERCIAL = {"apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0", "modified mit (dall-e), mit (beit v2)"}
 
 

@@ -6,7 +6,7 @@ from facemask.core.errors import UserError
 from facemask.core.labels import age_band
 from facemask.core.predictions import ATTRIBUTE_COLUMNS, COLUMNS
 from facemask.core.rng import generator
-from facemask.probes.fitting import fit_probe
+from facemask.probes.fitting import fit_heads, fit_probe
 from facemask.probes.heads import fit_classes
 from facemask.probes.probe import load_probe
 from facemask.probes.projection import fit_projection
@@ -36,8 +36,8 @@ def world(persons=80, width=60, seed=0):
     return features, {**codes, "years": years, **weights}, person
 
 
-def fitted(features, targets, person, projection=None, **changes):
-    return fit_probe(features, targets, person, RECIPE | changes, generator(1, "probe"), projection)[0]
+def fitted(features, targets, person, **changes):
+    return fit_probe(features, targets, person, RECIPE | changes, generator(1, "probe"))[0]
 
 
 def distribution(table: pd.DataFrame, head: str):
@@ -101,9 +101,11 @@ def test_photos_of_unknown_labels_change_nothing_but_the_projection():
     for name in RECIPE["predicts"]:
         targets[name] = np.where(unknown, -1, targets[name])
     targets["years"] = np.where(unknown, np.nan, targets["years"])
-    with_them = fitted(features, targets, person, projection, choosing_photos=10**9)
     own = {name: values[~unknown] for name, values in targets.items()}
-    without = fitted(features[~unknown], own, person[~unknown], projection, choosing_photos=10**9)
+    random, everybody = generator(1, "heads"), RECIPE | {"choosing_photos": 10**9}
+    seen = projection(features)
+    with_them, _ = fit_heads(projection, seen, targets, person, everybody, random)
+    without, _ = fit_heads(projection, seen[~unknown], own, person[~unknown], everybody, random)
     assert np.allclose(with_them.predict(features), without.predict(features), atol=2e-3)
 
 

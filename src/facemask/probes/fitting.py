@@ -24,19 +24,18 @@ def fit_probe(
     persons: Array,
     recipe: Mapping[str, Any],
     random: np.random.Generator,
-    projection: Projection | None = None,
 ) -> tuple[Probe, list[dict[str, Any]]]:
-    """The probe, and a row a head: head, strength, loss (mean of held-out persons), photos.
+    """The probe, and a row a head: head, strength, loss (weighted mean over held-out persons), photos.
 
     features (n, d); targets as train.rows.targets makes them: a head's codes (n,) int, -1 unknown, or shares (n, classes),
-    each with its weights, and years, NaN unknown; persons (n,) ids. Probes that share a projection are given it.
+    each with its weights, and years, NaN unknown; persons (n,) ids.
     """
     with threadpool_limits(THREADS):
-        projection = projection or fit_projection(features, recipe["components"], random)
-        return _fit_heads(projection, projection(features), targets, persons, recipe, random)
+        projection = fit_projection(features, recipe["components"], random)
+        return fit_heads(projection, projection(features), targets, persons, recipe, random)
 
 
-def _fit_heads(
+def fit_heads(
     projection: Projection,
     projected: Array,
     targets: Mapping[str, Array],
@@ -44,6 +43,7 @@ def _fit_heads(
     recipe: Mapping[str, Any],
     random: np.random.Generator,
 ) -> tuple[Probe, list[dict[str, Any]]]:
+    """As fit_probe, on features that are projected already: fits that share a projection read no more than it."""
     kernel = HEADS[recipe["head"]](projected, recipe["landmarks"], random)
     seen, chosen = mapped(projected, kernel), _some_persons(persons, recipe["choosing_photos"], random)
     heads, report, bands = {}, [], None

@@ -37,10 +37,11 @@ class Probe:
     def predict(self, features: Array) -> pd.DataFrame:
         """Probabilities and years, float32 (predictions.COLUMNS), of features (n, d): one row each, in order."""
         with threadpool_limits(THREADS):
-            return pd.DataFrame(self._columns(features), dtype=np.float32)
+            return self.predict_projected(self.projection(features))
 
-    def _columns(self, features: Array) -> dict[str, Array]:
-        seen = mapped(self.projection(features), self.kernel)
+    def predict_projected(self, projected: Array) -> pd.DataFrame:
+        """predict() of features that are projected already."""
+        seen = mapped(projected, self.kernel)
         columns: dict[str, Array] = {}
         for head, linear in self.heads.items():
             values = linear(seen)
@@ -49,7 +50,7 @@ class Probe:
                 values = (1 - self.share) * _logs(values) + self.share * _logs(told)
             values = values if head == "years" else probabilities(values)
             columns |= dict(zip(COLUMNS[head], values.T, strict=True))
-        return columns
+        return pd.DataFrame(columns, dtype=np.float32)
 
     def save(self, path: Path) -> None:
         arrays = {f"projection.{name}": array for name, array in vars(self.projection).items()}

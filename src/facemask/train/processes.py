@@ -1,6 +1,5 @@
 """One process or several (accelerate launch), hidden from the training loop."""
 
-import os
 from typing import Any
 
 import torch
@@ -11,11 +10,6 @@ from torch import Tensor
 from torch.distributed.nn.functional import all_reduce
 
 from facemask.nets.device import device_of, use_threads
-
-
-def is_main_process() -> bool:
-    """Of those that `accelerate launch` started; known before they are connected."""
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 def accelerator(training: dict[str, Any], recipe: dict[str, Any]) -> Accelerator:

@@ -15,6 +15,7 @@ from facemask.probes.probe import THREADS, Probe, powers
 from facemask.probes.projection import Projection, fit_projection
 
 CHOOSING_FOLDS = 3
+BANDS_STRENGTH = 10.0  # of two numbers: all but no regularisation
 Fit = Callable[[Array, Array, Array, float], Linear]
 
 
@@ -54,11 +55,16 @@ def fit_heads(
         if not known.any():
             continue
         fit: Fit = fit_years if name == "years" else fit_classes
-        strength, loss, held_out = _choose(fit, (seen, labels, weights, persons), known & chosen, recipe["strengths"])
+        strengths = recipe["strengths"][name] if isinstance(recipe["strengths"], dict) else recipe["strengths"]
+        tells_bands = name == "years" and "age" in heads and bool(recipe["years"])
+        if len(strengths) == 1 and not tells_bands:
+            strength, loss, held_out = strengths[0], float("nan"), None
+        else:
+            strength, loss, held_out = _choose(fit, (seen, labels, weights, persons), known & chosen, strengths)
         heads[name] = fit(seen[known], labels[known], weights[known], strength)
         report.append({"head": name, "strength": strength, "loss": loss, "photos": int(known.sum())})
-        if name == "years" and "age" in heads and recipe["years"]:
-            bands = _bands(held_out, *_labels("age", targets), recipe["strengths"])
+        if tells_bands and held_out is not None:
+            bands = _bands(held_out, *_labels("age", targets))
     return Probe(projection, kernel, heads, bands, float(recipe["years"] or 0)), report
 
 
@@ -111,9 +117,9 @@ def _losses(predicted: Array, labels: Array) -> Array:
     return -np.asarray((log_softmax(predicted, axis=1) * labels).sum(1))
 
 
-def _bands(years: Array, shares: Array, weights: Array, strengths: list[float]) -> Linear | None:
+def _bands(years: Array, shares: Array, weights: Array) -> Linear | None:
     """Age bands told from held-out years (n, 1), NaN for rows that were not held out; weighted as the age head."""
     rows = ~np.isnan(years[:, 0]) & (weights > 0)
     if not rows.any():
         return None
-    return fit_classes(powers(years[rows]), shares[rows], weights[rows], max(strengths))
+    return fit_classes(powers(years[rows]), shares[rows], weights[rows], BANDS_STRENGTH)

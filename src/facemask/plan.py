@@ -1,6 +1,6 @@
 """What a run will cost on this machine: python -m facemask.plan [group=choice | key=value ...].
 
-Times a few real steps of every member (on noise: no photo need be there) and multiplies. Nothing is written.
+Times a few real steps of every network (on noise: no photo need be there) and multiplies. Nothing is written.
 """
 
 import json
@@ -22,14 +22,16 @@ from facemask.core.tables import SOURCES, joined, read_table
 from facemask.ingest import all_age_faces, competition, folders, medical_masks
 from facemask.ingest.listing import Listing
 from facemask.ingest.tree import Tree, open_tree
+from facemask.tools.ladder import is_probe
 from facemask.tools.pretrain.pretrain import seen_photos
-from facemask.tools.timing import time_fit, time_pretrain
+from facemask.tools.timing import time_features, time_fit, time_pretrain
 from facemask.train.rows import learnable
 
 SECONDS = 4.0  # that a member's steps are timed, at least
 # Of a recipe: what one head costs more than another is nothing beside the backbone.
 COST_KEYS = ("backbone", "arguments", "size", "channels_last", "compile", "batch", "augment", "source_augment", "mix",
              "schedule", "consistency")  # fmt: skip
+PROBE, PROBE_PHOTO = 0.5, 0.001  # seconds that a probe's fit takes, and those of each of its photos
 PHOTOS_A_PERSON, PHOTOS_A_USER = 7, 4  # of the competition and of the drawn medical masks
 TRAIN_SHARE = 0.6  # of the competition's persons
 FORWARD = 1 / 3  # of a training step: what predicting a batch is taken to cost
@@ -38,7 +40,9 @@ TABLES = [paths.training_table(source) for source in SOURCES]
 
 @dataclass
 class Work:
-    """A member's (or voter's, or backbone's) part of a run: `photos` drawn an epoch of one fit, `predicted` in all fits."""
+    """A member's (or voter's, extractor's, further pre-training's) part of a run: `photos` drawn an epoch of one fit,
+    `predicted` in all fits. A probe's fit is one step, a look at a photo too.
+    """
 
     name: str
     backbone: str
@@ -52,9 +56,18 @@ class Work:
     fault: str = ""
 
     @property
+    def fit_seconds(self) -> float:
+        """Of one fit."""
+        return self.epochs * max(1, self.photos // min(self.batch, max(1, self.photos))) * self.seconds
+
+    @property
+    def predict_seconds(self) -> float:
+        """Of all its predictions."""
+        return self.predicted / self.batch * FORWARD * self.seconds
+
+    @property
     def hours(self) -> float:
-        steps = self.fits * self.epochs * max(1, self.photos // min(self.batch, max(1, self.photos)))
-        return (steps + self.predicted / self.batch * FORWARD) * self.seconds / 3600
+        return (self.fits * self.fit_seconds + self.predict_seconds) / 3600
 
 
 def run(overrides: list[str]) -> None:
@@ -62,7 +75,15 @@ def run(overrides: list[str]) -> None:
     config = params.parsed(params.compose(overrides))
     photos, origin = expected_photos(config)
     work = planned(config, photos)
-    times: dict[str, dict[str, Any]] = {}
+    time_all(work, config, {})
+    print(table(work, params.jobs_at_a_time(config["training"])))
+    print(
+        f"Photos: {origin}. Predicting is taken as a third of a step; drawing, ingest, stacking and the report are not counted."
+    )
+
+
+def time_all(work: list[Work], config: dict[str, Any], times: dict[str, dict[str, Any]]) -> None:
+    """Fill in what a step costs. times: what is measured already, by what tells costs apart; what is measured is added."""
     bar = tqdm(work, desc="timing", unit="member", disable=None)
     for part in bar:
         bar.set_postfix_str(part.name)
@@ -72,10 +93,6 @@ def run(overrides: list[str]) -> None:
             times[cost] = measured
         part.seconds, part.megabytes = measured.get("seconds", np.nan), measured.get("megabytes", np.nan)
         part.fault = measured.get("fault", "")
-    print(table(work, params.jobs_at_a_time(config["training"])))
-    print(
-        f"Photos: {origin}. Predicting is taken as a third of a step; drawing, ingest, stacking and the report are not counted."
-    )
 
 
 def expected_photos(config: dict[str, Any]) -> tuple[pd.DataFrame, str]:
@@ -85,7 +102,7 @@ def expected_photos(config: dict[str, Any]) -> tuple[pd.DataFrame, str]:
     same = ("seed", "data", "draw", "ingest")
     is_made = all(map(Path.exists, [*TABLES, params.FILE]))
     if is_made and all(params.section(key) == config[key] for key in same):
-        return joined(map(read_table, TABLES)), f"from {TABLES[0].parent}"
+        return folded(joined(map(read_table, TABLES)), len(config["folds"])), f"from {TABLES[0].parent}"
     if config["data"]["name"] == "drawn":
         draw = config["draw"]
         listed = _drawn(draw["persons"], draw["all_age_faces"], draw["medical_masks"])
@@ -94,16 +111,18 @@ def expected_photos(config: dict[str, Any]) -> tuple[pd.DataFrame, str]:
 
 
 def planned(config: dict[str, Any], photos: pd.DataFrame) -> list[Work]:
-    """The voters, the further pre-training and every trained member, untimed."""
+    """The extractors, the voters, the further pre-training and every trained member, untimed."""
     members, folds, relabel = config["members"], len(config["folds"]), config["relabel"]
     competition_photos = photos[photos["source"] == "competition"]
     train = int((competition_photos["split"] == "train").sum())
     evaluated = int((competition_photos["split"] == "eval").sum())
-    voter = members[relabel["member"]]
+    work = [
+        Work(f"features {name}", config["features"][name]["backbone"], 1, len(photos), 1, 1)
+        for name in config["extractors"]
+    ]
     share = 1 / relabel["folds"] if relabel["protocol"] == "alone" else 1 - 1 / relabel["folds"]
-    learned = voter["epoch_photos"] or round(train * share)
     predicted = round(train * (1 - share)) * relabel["folds"]
-    work = [Work("voters", voter["backbone"], relabel["folds"], learned, voter["epochs"], voter["batch"], predicted)]
+    work.append(_fits("voters", members[relabel["member"]], relabel["folds"], round(train * share), predicted))
     options = config["pretrain"]
     for name in options["backbones"]:
         drawn = options["epoch_photos"] or len(seen_photos(photos, options))
@@ -111,12 +130,19 @@ def planned(config: dict[str, Any], photos: pd.DataFrame) -> list[Work]:
         work.append(Work(f"pretrain {name}", backbone, 1, drawn, options["epochs"], options["batch"]))
     for name in config["trained"]:
         recipe = members[name]
-        drawn = recipe["epoch_photos"] or len(learnable(photos, recipe, 0))
-        if not recipe["epoch_photos"] and name in config["students"]:
-            drawn += evaluated  # at most: as if every eval photo got a pseudo-label
+        learned = len(learnable(photos, recipe, 0))
+        if name in config["students"]:
+            learned += evaluated  # at most: as if every eval photo got a pseudo-label
         predicted = len(config["predict"][name]["views"]) * (train + folds * evaluated)
-        work.append(Work(name, recipe["backbone"], folds, drawn, recipe["epochs"], recipe["batch"], predicted))
+        work.append(_fits(name, recipe, folds, learned, predicted))
     return work
+
+
+def _fits(name: str, recipe: dict[str, Any], fits: int, learned: int, predicted: int) -> Work:
+    if is_probe(recipe):
+        return Work(name, recipe["features"], fits, learned, 1, max(1, learned))
+    drawn = recipe["epoch_photos"] or learned
+    return Work(name, recipe["backbone"], fits, drawn, recipe["epochs"], recipe["batch"], predicted)
 
 
 def table(work: list[Work], jobs: int) -> str:
@@ -140,9 +166,13 @@ def table(work: list[Work], jobs: int) -> str:
 
 def _cost(part: Work, config: dict[str, Any]) -> str:
     """Equal for members whose steps take equally long: they are timed once."""
-    if part.name.startswith("pretrain "):
+    if part.name.startswith("features "):
         return part.name
-    return json.dumps([_recipe(part, config)[key] for key in COST_KEYS])
+    recipe = _recipe(part, config)
+    if is_probe(recipe):
+        return f"probe {part.photos}"
+    pretraining = part.name if part.name.startswith("pretrain ") else ""
+    return json.dumps([pretraining, *(recipe[key] for key in COST_KEYS)])
 
 
 def _recipe(part: Work, config: dict[str, Any]) -> dict[str, Any]:
@@ -152,7 +182,13 @@ def _recipe(part: Work, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _time(part: Work, config: dict[str, Any]) -> dict[str, Any]:
-    training, short_side, recipe = config["training"], config["ingest"]["short_side"], _recipe(part, config)
+    training, short_side = config["training"], config["ingest"]["short_side"]
+    if part.name.startswith("features "):
+        name = part.name.removeprefix("features ")
+        return time_features(name, config["features"][name], training, short_side, SECONDS)
+    recipe = _recipe(part, config)
+    if is_probe(recipe):
+        return {"seconds": PROBE + PROBE_PHOTO * part.photos}
     if part.name.startswith("pretrain "):
         return time_pretrain(recipe, config["pretrain"], training, short_side, SECONDS)
     return time_fit(recipe, training, short_side, SECONDS)
@@ -190,9 +226,13 @@ def _listed(config: dict[str, Any]) -> pd.DataFrame:
 def _as_training_table(listed: pd.DataFrame, folds: int) -> pd.DataFrame:
     photos = listed.assign(weight=1.0, years=listed["age"].astype("float32"))
     photos[["written_mask", "written_gender", "written_age"]] = photos[["mask", "gender", "age"]]
+    return folded(photos, folds)
+
+
+def folded(photos: pd.DataFrame, folds: int) -> pd.DataFrame:
+    """The table with as many folds, of whole persons."""
     number = pd.Series(pd.factorize(photos["person"])[0] % folds, index=photos.index, dtype="Int8")
-    photos["fold"] = number.where(photos["split"] == "train")
-    return photos
+    return photos.assign(fold=number.where(photos["split"] == "train"))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Time and memory of a training step on this machine: a few steps of the real loop on noise."""
+"""Time and memory of a training step, or of a photo's features, on this machine: a few of the real loop on noise."""
 
 import multiprocessing
 import resource
@@ -16,6 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from facemask.core.errors import UserError
 from facemask.core.rng import generator
+from facemask.features.extract import Look, features_of
 from facemask.ingest.store import KIND_BYTES, PIXELS
 from facemask.nets.device import device_of
 from facemask.nets.model import sized
@@ -74,7 +75,7 @@ def time_fit(recipe: dict[str, Any], training: dict[str, Any], short_side: int, 
     def train(rows: pd.DataFrame, stores: dict[str, str], folder: Path) -> object:
         return fit(replace(job, folder=folder), rows, stores, rows if recipe["consistency"]["weight"] else None)
 
-    return _apart(train, job, short_side, seconds)
+    return _apart(_timed, train, job, short_side, seconds)
 
 
 def time_pretrain(
@@ -87,7 +88,14 @@ def time_pretrain(
     def train(rows: pd.DataFrame, stores: dict[str, str], folder: Path) -> object:
         return pretrain(replace(job, folder=folder), endless, rows, stores)
 
-    return _apart(train, job, short_side, seconds)
+    return _apart(_timed, train, job, short_side, seconds)
+
+
+def time_features(
+    name: str, options: dict[str, Any], training: dict[str, Any], short_side: int, seconds: float
+) -> dict[str, Any]:
+    """The same of one photo's features, seen by one process: a CPU has one a core."""
+    return _apart(_timed_features, Look(name, options | {"weights": "none"}, training), short_side, seconds)
 
 
 def _endless(batch: int, training: dict[str, Any]) -> dict[str, int]:
@@ -95,11 +103,11 @@ def _endless(batch: int, training: dict[str, Any]) -> dict[str, int]:
     return {"epochs": 1000, "epoch_photos": batch * (_steps(PREFETCHED * training["workers"]) + 1)}
 
 
-def _apart(train: Train, job: Fit, short_side: int, seconds: float) -> dict[str, Any]:
+def _apart(timed: Callable[..., None], *arguments: Any) -> dict[str, Any]:
     # fork: the modules are loaded already, and nothing has touched torch's threads or a GPU in this process.
     context = multiprocessing.get_context("fork")
     answers = context.SimpleQueue()
-    process = context.Process(target=_timed, args=(train, job, short_side, seconds, answers))
+    process = context.Process(target=timed, args=(*arguments, answers))
     process.start()
     process.join()
     nothing = {"fault": f"the process ended with code {process.exitcode}"}
@@ -115,21 +123,44 @@ def _timed(train: Train, job: Fit, short_side: int, seconds: float, answers: Any
         with tempfile.TemporaryDirectory() as place:
             train(*noise(Path(place), job.recipe["batch"], short_side), Path(place))
     except _Enough:
-        used = (
-            torch.cuda.max_memory_allocated() if on_cuda else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        )
-        answers.put({"seconds": clock.seconds_a_step(), "megabytes": used / 2**20})
+        answers.put({"seconds": clock.seconds_a_step(), "megabytes": _megabytes(on_cuda)})
     except UserError as error:
         answers.put({"fault": str(error)})
     except torch.OutOfMemoryError:
         answers.put({"fault": f"out of memory at batch {job.recipe['batch']}"})
 
 
+def _timed_features(look: Look, short_side: int, seconds: float, answers: Any) -> None:
+    try:
+        extractor = look.extractor()
+        photos = list(_pictures(short_side)) * -(-extractor.batch // PICTURES)
+        features_of(photos, extractor)  # warms up
+        seen, started = 0, time.perf_counter()
+        while not seen or time.perf_counter() - started < seconds:
+            seen += len(features_of(photos, extractor))
+        spent = (time.perf_counter() - started) / seen
+        answers.put({"seconds": spent, "megabytes": _megabytes(extractor.device.type == "cuda")})
+    except UserError as error:
+        answers.put({"fault": str(error)})
+    except torch.OutOfMemoryError:
+        answers.put({"fault": f"out of memory at batch {look.options['batch']}"})
+
+
+def _megabytes(on_cuda: bool) -> float:
+    """The most that this process has held."""
+    used = torch.cuda.max_memory_allocated() if on_cuda else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / 2**20
+
+
+def _pictures(short_side: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    size = (PICTURES, round(short_side * 4 / 3), short_side, 3)
+    return generator(0, "plan", "noise").integers(0, 256, size, dtype=np.uint8)
+
+
 def noise(folder: Path, batch: int, short_side: int) -> tuple[pd.DataFrame, dict[str, str]]:
     """A training table of two batches with every label known, and its store of a few pictures of noise."""
-    random = generator(0, "plan", "noise")
-    height, width = round(short_side * 4 / 3), short_side
-    pixels = random.integers(0, 256, (PICTURES, height, width, 3), dtype=np.uint8)
+    pixels = _pictures(short_side)
+    _, height, width, _ = pixels.shape
     path = folder / "competition.pixels"
     path.write_bytes(PIXELS + pixels.tobytes())
     index = np.arange(2 * batch)

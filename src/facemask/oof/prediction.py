@@ -1,6 +1,6 @@
-"""One predict() for validation, out-of-fold and test alike, and the mean over the folds' networks."""
+"""One predict() for validation, out-of-fold and test alike."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,19 +16,9 @@ from facemask.core.predictions import COLUMNS
 from facemask.ingest.views import VIEWS, View, cut
 from facemask.nets.device import autocast, device_of
 from facemask.nets.model import FaceNet, normalisation
+from facemask.oof.fold_predictors import Inference
 
 Also = Callable[[list[Tensor]], dict[str, Array]]  # a batch's features (n, features) of each view -> more columns
-
-
-@dataclass(frozen=True)
-class Inference:
-    """How a member predicts: its recipe, params.yaml's section training, and the mean over which views (names of VIEWS), of
-    probabilities or of logits."""
-
-    recipe: dict[str, Any]
-    training: dict[str, Any]
-    views: Sequence[str] = ("plain",)
-    average: str = "probabilities"
 
 
 @dataclass(frozen=True)
@@ -78,16 +68,6 @@ def predict(model: FaceNet, photos: Any, how: Inference, title: str = "", also: 
     finally:
         listener.remove()
     return pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, dtype=np.float32)
-
-
-def predict_folds(models: Iterable[tuple[int, FaceNet]], photos: Any, how: Inference, title: str) -> pd.DataFrame:
-    """The mean of the predictions of each (fold, network), in whose training the photos had no part."""
-    return fold_mean([predict(model, photos, how, f"{title} {fold}") for fold, model in models])
-
-
-def fold_mean(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The mean over the folds' tables of the same photos, float32."""
-    return (sum(tables[1:], tables[0]) / len(tables)).astype("float32")
 
 
 def _columns(outputs: list[dict[str, Tensor]], average: str) -> dict[str, Array]:

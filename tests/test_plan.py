@@ -6,7 +6,7 @@ from learning import TRAINING, recipe
 from facemask import plan
 from facemask.params import compose
 from facemask.tools import timing
-from facemask.tools.timing import time_fit, time_pretrain
+from facemask.tools.timing import time_features, time_fit, time_pretrain
 
 SMOKE = yaml.safe_load(compose(["scale=smoke"]))
 
@@ -27,15 +27,18 @@ def test_the_table_adds_up():
 
 
 def test_every_fit_of_the_run_is_planned_with_the_photos_it_will_draw():
-    config = yaml.safe_load(compose(["scale=smoke", "model=student", "members.plain.epoch_photos=null"]))
+    overrides = ["scale=smoke", "model=student", "members.plain.epoch_photos=null"]
+    config = yaml.safe_load(compose([*overrides, "model.reference=[plain,probe]"]))
     photos, origin = plan.expected_photos(config | {"seed": "another"})
     assert origin == "the numbers to be drawn"
     work = {part.name: part for part in plan.planned(config, photos)}
-    assert set(work) == {"voters", "plain", "plain_student"}
+    assert set(work) == {"features lite0", "voters", "plain", "plain_student", "probe"}
     persons = SMOKE["draw"]["persons"]
     assert len(photos[photos["source"] == "competition"]) == 7 * persons
     assert work["plain"].fits == len(SMOKE["folds"])
     assert work["plain"].photos == 7 * round(0.6 * persons) / len(SMOKE["folds"])
+    assert work["probe"].fits == len(SMOKE["folds"])
+    assert work["features lite0"].photos == len(photos)
     assert work["voters"].fits == SMOKE["relabel"]["folds"]
     further = plan.planned(yaml.safe_load(compose(["scale=smoke", "model=pretrained"])), photos)
     assert "pretrain beit_joint" in {part.name for part in further}
@@ -46,6 +49,7 @@ def test_members_of_one_cost_are_timed_once(monkeypatch, capsys):
     monkeypatch.setattr(
         plan, "time_fit", lambda own, *_: timed.append(own["backbone"]) or {"seconds": 1.0, "megabytes": 1}
     )
+    monkeypatch.setattr(plan, "time_features", lambda *_: {"seconds": 1.0, "megabytes": 1})
     plan.run(["scale=smoke"])
     assert len(timed) == len(set(timed)) < len(SMOKE["trained"])
     printed = capsys.readouterr().out
@@ -56,6 +60,7 @@ def test_real_steps_are_timed():
     for found in (
         time_fit(recipe("nfnet"), TRAINING, 64, 0.1),
         time_pretrain(recipe("beit_joint"), SMOKE["pretrain"], TRAINING, 64, 0.1),
+        time_features("lite0", SMOKE["features"]["lite0"], TRAINING, 64, 0.1),
     ):
         assert 0 < found["seconds"] < 60
         assert found["megabytes"] > 50
@@ -63,6 +68,8 @@ def test_real_steps_are_timed():
 
 def test_a_fault_is_told_in_the_members_line():
     assert "not a timm" in time_fit(recipe("nfnet", backbone="no_such_net"), TRAINING, 64, 0.1)["fault"]
+    unknown = SMOKE["features"]["lite0"] | {"backbone": "no_such_net"}
+    assert "not a timm" in time_features("lite0", unknown, TRAINING, 64, 0.1)["fault"]
 
 
 def test_a_loader_that_is_slower_than_the_steps_is_seen_behind_what_it_had_ready(monkeypatch):

@@ -7,12 +7,12 @@ import math
 import re
 import subprocess
 import sys
-import time
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from shlex import quote
+from timeit import repeat
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -28,12 +28,14 @@ from facemask.tools.ladder import SCALED, Rung, changes, is_probe, ladder, netwo
 
 SCALE = Path("conf/scale/budget.yaml")
 PLANNED = 0.85  # of the budget: steps are timed one process alone, and run side by side
-# Seconds of a core at scale=demo. On another machine: times what IMPORT takes there, over what it took here, which was IMPORTED.
+# Seconds of a core of the machine on which IMPORT took IMPORTED.
 IMPORT, IMPORTED = "import facemask.train.fit", 5.8
 TORCH, START = 8.0, 3.0  # until a stage computes, with torch and without, DVC's part included
 DRAW, READ, READ_FACE = 0.025, 0.0015, 0.01  # a photo; of the competition, and of another source
-STACK, STACK_PHOTO = 12.0, 0.0007  # and of it, for each member, a photo
+STACK, STACK_PHOTO = 0.9, 0.00008  # a candidate; and of it, for each member, a photo
+SUSPECTS = 3.0  # their ranking
 REST = {"code, fix_labels, resample": 13.0, "export, submit": 10.0, "explain": 9.0, "report": 27.0}
+TIMED, CONSTANT = "steps timed", "constant"
 
 
 class Spent(NamedTuple):
@@ -53,7 +55,8 @@ class Search:
     def __post_init__(self) -> None:
         self.config = params.parsed(params.compose(self.overrides))
         self.photos, self.origin = expected_photos(self.config)
-        self.rungs = ladder(self.config, self.photos)
+        differing = {str(changes(self.config, self.photos, rung)): rung for rung in ladder(self.config, self.photos)}
+        self.rungs = list(differing.values())
         self.spent = lru_cache(self._spent)
 
     def choose(self, seconds: float) -> Rung:
@@ -92,22 +95,26 @@ def spending(config: dict[str, Any], photos: pd.DataFrame, work: list[Work], pac
     constants = {"draw": START + DRAW * len(photos) / cores()} if is_drawn else {}
     constants["ingest"] = 4 * START + read / cores()
     constants |= {f"teach {name}": 2 * TORCH for name in config["pseudo"]["teachers"]}
-    constants["stack"] = STACK + STACK_PHOTO * train * len(config["model"]["members"])
-    spent = [Spent(what, pace * seconds, "constant") for what, seconds in (constants | REST).items()]
-    side_by_side: list[float] = []
+    candidate = STACK + STACK_PHOTO * train * len(config["model"]["members"])
+    constants["stack"] = START + candidate * len(config["stack"]["candidates"])
+    spent = [Spent(what, pace * seconds, CONSTANT) for what, seconds in (constants | REST).items()]
+    tasks: list[float] = []
     for part in work:
         fit, predict = (math.inf, math.inf) if part.fault else (part.fit_seconds, part.predict_seconds)
         kind, _, name = part.name.partition(" ")
         if name:  # of an extractor, or of a backbone to pre-train
-            spent.append(Spent(part.name, pace * TORCH + fit / (jobs if kind == "features" else 1), "measured"))
+            spent.append(Spent(part.name, pace * TORCH + fit / (jobs if kind == "features" else 1), TIMED))
             continue
-        start = pace * (START if is_probe(members[voter if kind == "voters" else kind]) else TORCH)
-        if kind == "voters":
-            judging = together([start + fit + predict / part.fits] * part.fits, jobs)
-            spent.append(Spent("relabel", start + judging, "measured"))
+        by_probes = is_probe(members[voter if kind == "voters" else kind])
+        start = pace * (START if by_probes else TORCH)
+        if kind != "voters":
+            tasks += [start + fit] * part.fits + [start + predict]
+        elif by_probes:
+            spent.append(Spent("relabel", start + part.fits * fit + pace * SUSPECTS, CONSTANT))
         else:
-            side_by_side += [start + fit] * part.fits + [start + predict]
-    return [*spent, Spent("train, oof", together(side_by_side, jobs), "measured")]
+            voting = together([start + fit + predict / part.fits] * part.fits, jobs)
+            spent.append(Spent("relabel", start + voting + pace * SUSPECTS, TIMED))
+    return [*spent, Spent("train, oof", together(tasks, jobs), TIMED if networks(config) else CONSTANT)]
 
 
 def together(seconds: list[float], jobs: int) -> float:
@@ -117,12 +124,8 @@ def together(seconds: list[float], jobs: int) -> float:
 
 def pace_here() -> float:
     """How many times as long as where the constants were measured an import of torch takes on this machine."""
-    taken = []
-    for _ in range(2):  # the first may read the files from disk
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-c", IMPORT], check=True)
-        taken.append(time.perf_counter() - started)
-    return min(taken) / IMPORTED
+    taken = repeat(lambda: subprocess.run([sys.executable, "-c", IMPORT], check=True), repeat=2, number=1)
+    return min(taken) / IMPORTED  # the first may read the files from disk
 
 
 def table(search: Search, rung: Rung) -> str:
@@ -165,8 +168,8 @@ def run(hours_given: str, is_written: bool, overrides: list[str]) -> None:
     proposal = search.proposal(rung)
     print(table(search, rung))
     print(
-        f"Measured: steps and photos timed just now on noise, times their number. Constant: seconds that another machine took,"
-        f" times {search.pace:.2f}, as importing torch takes here. Photos: {search.origin}. What is there already is not run again."
+        f"Steps timed: on noise, just now, one process alone, times their number. Constant: seconds that another machine took, times"
+        f" {search.pace:.2f}, as importing torch takes here. Photos: {search.origin}. What is there already will not run again."
     )
     if search.seconds(rung) > budget:
         print(f"The least that there is may take longer than {60 * hours:g} minutes.")

@@ -8,9 +8,9 @@ import pandas as pd
 
 from facemask.core.labels import ATTRIBUTES, Array, decode
 from facemask.core.predictions import JOINT_COLUMNS
+from facemask.features.extract import features_of
 from facemask.nets.device import device_of, use_threads
 from facemask.nets.model import FaceNet
-from facemask.features.extract import features_of
 from facemask.oof.fold_predictors import Inference, fold_mean
 from facemask.oof.prediction import predict
 from facemask.probes.probe import Probe

@@ -29,8 +29,8 @@ from facemask.tools.ladder import SCALED, Rung, changes, is_probe, ladder, netwo
 SCALE = Path("conf/scale/budget.yaml")
 PLANNED = 0.85  # of the budget: steps are timed one process alone, and run side by side
 # Seconds of a core of the machine on which IMPORT took IMPORTED.
-IMPORT, IMPORTED = "import facemask.train.fit", 5.8
-TORCH, START = 8.0, 3.0  # until a stage computes, with torch and without, DVC's part included
+IMPORT, IMPORTED = "import facemask.train.fit", 6.2
+TORCH, START = 8.0, 3.5  # until a stage computes, with torch and without, DVC's part included
 DRAW, READ, READ_FACE = 0.025, 0.0015, 0.01  # a photo; of the competition, and of another source
 STACK, STACK_PHOTO = 0.9, 0.00008  # a candidate; and of it, for each member, a photo
 SUSPECTS = 3.0  # their ranking
@@ -109,8 +109,8 @@ def spending(config: dict[str, Any], photos: pd.DataFrame, work: list[Work], pac
         start = pace * (START if by_probes else TORCH)
         if kind != "voters":
             tasks += [start + fit] * part.fits + [start + predict]
-        elif by_probes:
-            spent.append(Spent("relabel", start + part.fits * fit + pace * SUSPECTS, CONSTANT))
+        elif by_probes:  # which share a projection
+            spent.append(Spent("relabel", start + 2 * fit + pace * SUSPECTS, CONSTANT))
         else:
             voting = together([start + fit + predict / part.fits] * part.fits, jobs)
             spent.append(Spent("relabel", start + voting + pace * SUSPECTS, TIMED))

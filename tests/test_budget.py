@@ -23,7 +23,8 @@ def seconds_by_area(recipe, *_):
 @pytest.fixture(autouse=True)
 def steps_of_known_seconds(monkeypatch):
     monkeypatch.setattr(plan, "time_fit", seconds_by_area)
-    monkeypatch.setattr(plan, "time_features", lambda *_: {"seconds": 0.001, "megabytes": 1.0})
+    monkeypatch.setattr(plan, "time_look", lambda *_: {"seconds": 0.004, "megabytes": 1.0, "batch": 4, "width": 6592})
+    monkeypatch.setattr(plan, "time_probe", lambda _, __, photos: {"seconds": 0.001 * photos, "megabytes": 1.0})
     monkeypatch.setattr(budget, "pace_here", lambda: 1.0)
 
 

@@ -6,7 +6,7 @@ from learning import TRAINING, recipe
 from facemask import plan
 from facemask.params import compose
 from facemask.tools import timing
-from facemask.tools.timing import time_features, time_fit, time_pretrain
+from facemask.tools.timing import time_fit, time_look, time_pretrain, time_probe
 
 SMOKE = yaml.safe_load(compose(["scale=smoke"]))
 
@@ -27,18 +27,16 @@ def test_the_table_adds_up():
 
 
 def test_every_fit_of_the_run_is_planned_with_the_photos_it_will_draw():
-    overrides = ["scale=smoke", "model=student", "members.plain.epoch_photos=null"]
-    config = yaml.safe_load(compose([*overrides, "model.reference=[plain,probe]"]))
+    config = yaml.safe_load(compose(["scale=smoke", "model=student", "members.plain.epoch_photos=null"]))
     photos, origin = plan.expected_photos(config | {"seed": "another"})
     assert origin == "the numbers to be drawn"
     work = {part.name: part for part in plan.planned(config, photos)}
-    assert set(work) == {"features lite0", "voters", "plain", "plain_student", "probe"}
+    assert set(work) == {"features lite0", "voters", "plain", "plain_student"}
+    assert work["features lite0"].photos == len(photos)
     persons = SMOKE["draw"]["persons"]
     assert len(photos[photos["source"] == "competition"]) == 7 * persons
     assert work["plain"].fits == len(SMOKE["folds"])
     assert work["plain"].photos == 7 * round(0.6 * persons) / len(SMOKE["folds"])
-    assert work["probe"].fits == len(SMOKE["folds"])
-    assert work["features lite0"].photos == len(photos)
     assert work["voters"].fits == SMOKE["relabel"]["folds"]
     further = plan.planned(yaml.safe_load(compose(["scale=smoke", "model=pretrained"])), photos)
     assert "pretrain beit_joint" in {part.name for part in further}
@@ -49,18 +47,33 @@ def test_members_of_one_cost_are_timed_once(monkeypatch, capsys):
     monkeypatch.setattr(
         plan, "time_fit", lambda own, *_: timed.append(own["backbone"]) or {"seconds": 1.0, "megabytes": 1}
     )
-    monkeypatch.setattr(plan, "time_features", lambda *_: {"seconds": 1.0, "megabytes": 1})
     plan.run(["scale=smoke"])
     assert len(timed) == len(set(timed)) < len(SMOKE["trained"])
     printed = capsys.readouterr().out
     assert all(name in printed for name in SMOKE["trained"])
 
 
+def test_a_probe_costs_its_features_and_its_fits():
+    config = yaml.safe_load(compose(["scale=smoke", "model=probe"]))
+    photos, _ = plan.expected_photos(config | {"seed": "another"})
+    looked, voters, probe = plan.planned(config, photos)
+    assert (looked.name, voters.name, probe.name) == ("features lite0", "voters", "probe")
+    looked.batch, looked.seconds, probe.seconds = 4, 0.1, 2.0
+    assert looked.hours == pytest.approx(len(photos) // 4 * 0.1 / 3600)
+    assert probe.hours == pytest.approx(len(config["folds"]) * 2.0 / 3600)
+    found = time_look("lite0", config["features"]["lite0"], TRAINING, 0.1)
+    assert found["width"] == 6592
+    assert 0 < found["seconds"] < 60
+    short = config["members"]["probe"] | {"components": 20}
+    assert (
+        0 < time_probe(short, 300, 140)["seconds"] < time_probe(short, 300, 7 * plan.PHOTOS_A_PERSON * 400)["seconds"]
+    )
+
+
 def test_real_steps_are_timed():
     for found in (
         time_fit(recipe("nfnet"), TRAINING, 64, 0.1),
         time_pretrain(recipe("beit_joint"), SMOKE["pretrain"], TRAINING, 64, 0.1),
-        time_features("lite0", SMOKE["features"]["lite0"], TRAINING, 64, 0.1),
     ):
         assert 0 < found["seconds"] < 60
         assert found["megabytes"] > 50
@@ -68,8 +81,6 @@ def test_real_steps_are_timed():
 
 def test_a_fault_is_told_in_the_members_line():
     assert "not a timm" in time_fit(recipe("nfnet", backbone="no_such_net"), TRAINING, 64, 0.1)["fault"]
-    unknown = SMOKE["features"]["lite0"] | {"backbone": "no_such_net"}
-    assert "not a timm" in time_features("lite0", unknown, TRAINING, 64, 0.1)["fault"]
 
 
 def test_a_loader_that_is_slower_than_the_steps_is_seen_behind_what_it_had_ready(monkeypatch):

@@ -24,7 +24,7 @@ from facemask.core.errors import UserError, one_sentence
 from facemask.core.files import write_text
 from facemask.ingest.worker_pool import cores
 from facemask.plan import Work, expected_photos, folded, planned, time_all
-from facemask.tools.ladder import SCALED, Rung, changes, is_probe, ladder, networks, scaled, voters
+from facemask.tools.ladder import SCALED, Rung, changes, ladder, networks, scaled, voters
 
 SCALE = Path("conf/scale/budget.yaml")
 PLANNED = 0.85  # of the budget: steps are timed one process alone, and run side by side
@@ -105,16 +105,16 @@ def spending(config: dict[str, Any], photos: pd.DataFrame, work: list[Work], pac
         if name:  # of an extractor, or of a backbone to pre-train
             spent.append(Spent(part.name, pace * TORCH + fit / (jobs if kind == "features" else 1), TIMED))
             continue
-        by_probes = is_probe(members[voter if kind == "voters" else kind])
+        by_probes = members[voter if kind == "voters" else kind]["kind"] == "probe"
         start = pace * (START if by_probes else TORCH)
         if kind != "voters":
             tasks += [start + fit] * part.fits + [start + predict]
         elif by_probes:  # which share a projection
-            spent.append(Spent("relabel", start + 2 * fit + pace * SUSPECTS, CONSTANT))
+            spent.append(Spent("relabel", start + 2 * fit + pace * SUSPECTS, TIMED))
         else:
             voting = together([start + fit + predict / part.fits] * part.fits, jobs)
             spent.append(Spent("relabel", start + voting + pace * SUSPECTS, TIMED))
-    return [*spent, Spent("train, oof", together(tasks, jobs), TIMED if networks(config) else CONSTANT)]
+    return [*spent, Spent("train, oof", together(tasks, jobs), TIMED)]
 
 
 def together(seconds: list[float], jobs: int) -> float:

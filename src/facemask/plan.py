@@ -1,6 +1,6 @@
 """What a run will cost on this machine: python -m facemask.plan [group=choice | key=value ...].
 
-Times a few real steps of every network (on noise: no photo need be there) and multiplies. Nothing is written.
+Times a few real steps of every member (on noise: no photo need be there) and multiplies. Nothing is written.
 """
 
 import json
@@ -22,16 +22,14 @@ from facemask.core.tables import SOURCES, joined, read_table
 from facemask.ingest import all_age_faces, competition, folders, medical_masks
 from facemask.ingest.listing import Listing
 from facemask.ingest.tree import Tree, open_tree
-from facemask.tools.ladder import is_probe
 from facemask.tools.pretrain.pretrain import seen_photos
-from facemask.tools.timing import time_features, time_fit, time_pretrain
+from facemask.tools.timing import time_fit, time_look, time_pretrain, time_probe
 from facemask.train.rows import learnable
 
 SECONDS = 4.0  # that a member's steps are timed, at least
 # Of a recipe: what one head costs more than another is nothing beside the backbone.
 COST_KEYS = ("backbone", "arguments", "size", "channels_last", "compile", "batch", "augment", "source_augment", "mix",
              "schedule", "consistency")  # fmt: skip
-PROBE, PROBE_PHOTO = 0.5, 0.001  # seconds that a probe's fit takes, and those of each of its photos
 PHOTOS_A_PERSON, PHOTOS_A_USER = 7, 4  # of the competition and of the drawn medical masks
 TRAIN_SHARE = 0.6  # of the competition's persons
 FORWARD = 1 / 3  # of a training step: what predicting a batch is taken to cost
@@ -40,8 +38,9 @@ TABLES = [paths.training_table(source) for source in SOURCES]
 
 @dataclass
 class Work:
-    """A member's (or voter's, extractor's, further pre-training's) part of a run: `photos` drawn an epoch of one fit,
-    `predicted` in all fits. A probe's fit is one step, a look at a photo too.
+    """A member's (or voter's, backbone's, extractor's) part of a run: `photos` drawn an epoch of one fit, `predicted` in all.
+
+    A probe's fit is one step.
     """
 
     name: str
@@ -83,16 +82,16 @@ def run(overrides: list[str]) -> None:
 
 
 def time_all(work: list[Work], config: dict[str, Any], times: dict[str, dict[str, Any]]) -> None:
-    """Fill in what a step costs. times: what is measured already, by what tells costs apart; what is measured is added."""
+    """Write down what a step of each part takes. times: what is measured already, by cost; what is measured now is added."""
     bar = tqdm(work, desc="timing", unit="member", disable=None)
     for part in bar:
         bar.set_postfix_str(part.name)
         cost = _cost(part, config)
-        measured = times.get(cost) or _time(part, config)
+        measured = times.get(cost) or _time(part, config, times)
         if "fault" not in measured:  # a fault may lie in what does not cost
             times[cost] = measured
         part.seconds, part.megabytes = measured.get("seconds", np.nan), measured.get("megabytes", np.nan)
-        part.fault = measured.get("fault", "")
+        part.batch, part.fault = measured.get("batch", part.batch), measured.get("fault", "")
 
 
 def expected_photos(config: dict[str, Any]) -> tuple[pd.DataFrame, str]:
@@ -111,18 +110,23 @@ def expected_photos(config: dict[str, Any]) -> tuple[pd.DataFrame, str]:
 
 
 def planned(config: dict[str, Any], photos: pd.DataFrame) -> list[Work]:
-    """The extractors, the voters, the further pre-training and every trained member, untimed."""
+    """The voters, the further pre-training and every trained member, untimed."""
     members, folds, relabel = config["members"], len(config["folds"]), config["relabel"]
     competition_photos = photos[photos["source"] == "competition"]
     train = int((competition_photos["split"] == "train").sum())
     evaluated = int((competition_photos["split"] == "eval").sum())
-    work = [
-        Work(f"features {name}", config["features"][name]["backbone"], 1, len(photos), 1, 1)
-        for name in config["extractors"]
-    ]
+    voter = members[relabel["member"]]
     share = 1 / relabel["folds"] if relabel["protocol"] == "alone" else 1 - 1 / relabel["folds"]
+    learned = voter.get("epoch_photos") or round(train * share)
     predicted = round(train * (1 - share)) * relabel["folds"]
-    work.append(_fits("voters", members[relabel["member"]], relabel["folds"], round(train * share), predicted))
+    looks = config["features"]
+    work = [Work(f"features {name}", looks[name]["backbone"], 1, len(photos), 1, 1) for name in config["extractors"]]
+    if voter["kind"] == "probe":
+        work.append(_probe("voters", voter, relabel["folds"], learned))
+    else:
+        work.append(
+            Work("voters", voter["backbone"], relabel["folds"], learned, voter["epochs"], voter["batch"], predicted)
+        )
     options = config["pretrain"]
     for name in options["backbones"]:
         drawn = options["epoch_photos"] or len(seen_photos(photos, options))
@@ -130,19 +134,19 @@ def planned(config: dict[str, Any], photos: pd.DataFrame) -> list[Work]:
         work.append(Work(f"pretrain {name}", backbone, 1, drawn, options["epochs"], options["batch"]))
     for name in config["trained"]:
         recipe = members[name]
-        learned = len(learnable(photos, recipe, 0))
-        if name in config["students"]:
-            learned += evaluated  # at most: as if every eval photo got a pseudo-label
+        if recipe["kind"] == "probe":
+            work.append(_probe(name, recipe, folds, len(learnable(photos, recipe, 0))))
+            continue
+        drawn = recipe["epoch_photos"] or len(learnable(photos, recipe, 0))
+        if not recipe["epoch_photos"] and name in config["students"]:
+            drawn += evaluated  # at most: as if every eval photo got a pseudo-label
         predicted = len(config["predict"][name]["views"]) * (train + folds * evaluated)
-        work.append(_fits(name, recipe, folds, learned, predicted))
+        work.append(Work(name, recipe["backbone"], folds, drawn, recipe["epochs"], recipe["batch"], predicted))
     return work
 
 
-def _fits(name: str, recipe: dict[str, Any], fits: int, learned: int, predicted: int) -> Work:
-    if is_probe(recipe):
-        return Work(name, recipe["features"], fits, learned, 1, max(1, learned))
-    drawn = recipe["epoch_photos"] or learned
-    return Work(name, recipe["backbone"], fits, drawn, recipe["epochs"], recipe["batch"], predicted)
+def _probe(name: str, recipe: dict[str, Any], fits: int, photos: int) -> Work:
+    return Work(name, f"{recipe['head']} on {recipe['features']}", fits, photos, 1, photos)
 
 
 def table(work: list[Work], jobs: int) -> str:
@@ -169,8 +173,8 @@ def _cost(part: Work, config: dict[str, Any]) -> str:
     if part.name.startswith("features "):
         return part.name
     recipe = _recipe(part, config)
-    if is_probe(recipe):
-        return f"probe {part.photos}"
+    if recipe["kind"] == "probe":
+        return json.dumps([part.photos, recipe])
     pretraining = part.name if part.name.startswith("pretrain ") else ""
     return json.dumps([pretraining, *(recipe[key] for key in COST_KEYS)])
 
@@ -181,14 +185,16 @@ def _recipe(part: Work, config: dict[str, Any]) -> dict[str, Any]:
     return recipe
 
 
-def _time(part: Work, config: dict[str, Any]) -> dict[str, Any]:
+def _time(part: Work, config: dict[str, Any], times: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """times: of the features, too, whose width a probe's fit depends on."""
     training, short_side = config["training"], config["ingest"]["short_side"]
     if part.name.startswith("features "):
         name = part.name.removeprefix("features ")
-        return time_features(name, config["features"][name], training, short_side, SECONDS)
+        return time_look(name, config["features"][name], training, SECONDS)
     recipe = _recipe(part, config)
-    if is_probe(recipe):
-        return {"seconds": PROBE + PROBE_PHOTO * part.photos}
+    if recipe["kind"] == "probe":
+        looked = times.get(f"features {recipe['features']}")
+        return time_probe(recipe, looked["width"], part.photos) if looked else {"fault": "its features cannot be had"}
     if part.name.startswith("pretrain "):
         return time_pretrain(recipe, config["pretrain"], training, short_side, SECONDS)
     return time_fit(recipe, training, short_side, SECONDS)
@@ -230,7 +236,7 @@ def _as_training_table(listed: pd.DataFrame, folds: int) -> pd.DataFrame:
 
 
 def folded(photos: pd.DataFrame, folds: int) -> pd.DataFrame:
-    """The table with as many folds, of whole persons."""
+    """The table in as many folds of whole persons."""
     number = pd.Series(pd.factorize(photos["person"])[0] % folds, index=photos.index, dtype="Int8")
     return photos.assign(fold=number.where(photos["split"] == "train"))
 

@@ -56,13 +56,13 @@ def networks(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What the run trains step by step, by its key: members, backbones before their further pre-training, and that itself."""
     further = config["pretrain"]["backbones"]
     recipes = {f"members.{name}": config["members"][name] for name in [*config["trained"], *further]}
-    recipes = {key: recipe for key, recipe in recipes.items() if not is_probe(recipe)}
+    recipes = {key: recipe for key, recipe in recipes.items() if recipe["kind"] != "probe"}
     return recipes | ({"pretrain": config["pretrain"]} if further else {})
 
 
 def voters(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     name = config["relabel"]["member"]
-    return {} if is_probe(config["members"][name]) else {f"members.{name}": config["members"][name]}
+    return {} if config["members"][name]["kind"] == "probe" else {f"members.{name}": config["members"][name]}
 
 
 def changes(config: dict[str, Any], photos: pd.DataFrame, rung: Rung) -> dict[str, Any]:
@@ -101,7 +101,3 @@ def scaled(config: dict[str, Any]) -> dict[str, Any]:
     """What rungs may change of networks, by dotted key."""
     recipes = (voters(config) | networks(config)).items()
     return {f"{key}.{name}": recipe[name] for key, recipe in recipes for name in SCALED if name in recipe}
-
-
-def is_probe(recipe: dict[str, Any]) -> bool:
-    return recipe.get("kind") == "probe"

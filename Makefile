@@ -22,8 +22,8 @@ submission: setup ## SET="model=nfnet": submission.csv of that choice; what is t
 	python -m facemask.params $(SET)
 	python -m facemask.repro submit export
 
-plan: setup ## SET="..." as for repro: what that run would cost here
-	python -m facemask.plan $(SET)
+plan: setup ## SET="..." as for repro: what that run would cost here; HOURS=8: what would fit; WRITE=1: as scale=budget
+	python -m facemask.$(if $(HOURS),budget $(HOURS) $(if $(WRITE),--write),plan) $(SET)
 
 test: setup
 	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

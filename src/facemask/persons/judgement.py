@@ -1,0 +1,76 @@
+"""How good blind groups are, where the persons are known; and what in the folders of train persons looks wrong."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facemask.core.labels import Array
+from facemask.persons.clustering import group_sums, linkage
+from facemask.persons.grouping import pair_counts
+from facemask.persons.likeness import Likeness, Take
+from facemask.persons.sureness import belongs
+
+BINS = 10
+TWO = 2.0  # a folder whose last join costs so many times what linkage would pay holds two persons
+DOUBTFUL = ["kind", "person", "other", "cost"]
+KINDS = ("one person in two folders", "two persons in one folder", "the same person in train and eval")
+
+
+def judged(group: Array, sure: Array, person: Array) -> dict[str, Any]:
+    """pairs.precision and .recall; whole: share of persons who are one group by themselves; and whether `sure` holds.
+
+    group, person (n,) codes from 0, sure (n,). sure.bins: mean of sure, share of photos that belong to their group, photos.
+    """
+    right, joined, true = pair_counts(group, person)
+    cells, counts = np.unique(np.stack([group, person]), axis=1, return_counts=True)
+    whole = (counts == np.bincount(group)[cells[0]]) & (counts == np.bincount(person)[cells[1]])
+    belong, bins = belongs(group, person), np.minimum((sure * BINS).astype(np.int64), BINS - 1)
+    rows = [
+        {"sure": float(sure[bins == k].mean()), "right": float(belong[bins == k].mean()), "photos": int((bins == k).sum())}
+        for k in np.unique(bins)
+    ]
+    error = sum(abs(row["sure"] - row["right"]) * row["photos"] for row in rows) / max(len(sure), 1)
+    return {
+        "pairs": {"precision": right / max(joined, 1), "recall": right / max(true, 1)},
+        "whole": float(whole.sum() / max(person.max() + 1, 1)),
+        "sure": {"mean": float(sure.mean()), "right": float(belong.mean()), "error": float(error), "bins": rows},
+    }
+
+
+def doubtful(
+    likeness: Sequence[Likeness], take: Take, rows: Array, persons: Array, fold: Array, most: float
+) -> pd.DataFrame:
+    """Train folders to look at: DOUBTFUL, the clearest first; cost is of joining, in units of what linkage pays at most.
+
+    Each fold's persons are judged by the likeness of the other folds; `rows` (n,) train photos of `persons` (n,) names.
+    """
+    names, person = np.unique(persons, return_inverse=True)
+    found = []
+    for k, learned in enumerate(likeness):
+        places = learned(take, rows)
+        limit = most * places.shape[1]
+        own = np.unique(person[fold == k])
+        first, second, cost = joining(places, person, own, limit)
+        found += [(KINDS[0], *sorted((names[a], names[b])), c) for a, b, c in zip(first, second, cost, strict=True)]
+        for one in own:
+            last = linkage(places[person == one]).cost.max(initial=0.0) / limit
+            found += [(KINDS[1], names[one], "", last)] if last > TWO else []
+    table = pd.DataFrame(found, columns=DOUBTFUL)
+    table["kind"] = pd.Categorical(table["kind"], KINDS)
+    table["order"] = table["cost"].where(table["kind"] == KINDS[0], -table["cost"])
+    table = table.sort_values(["kind", "order", "person", "other"]).drop_duplicates(["kind", "person", "other"])
+    return table[DOUBTFUL].astype({"kind": "str"}).reset_index(drop=True)
+
+
+def joining(places: Array, group: Array, own: Array, limit: float) -> tuple[Array, Array, Array]:
+    """Pairs of a group of `own` and another group whose joining costs `limit` at most: both, and the cost in limits."""
+    sizes = np.bincount(group)
+    means = group_sums(places, group) / sizes[:, None]
+    squares = (means**2).sum(1)
+    cost = squares[own, None] + squares - 2 * means[own] @ means.T
+    cost = np.maximum(cost, 0) * sizes[own, None] * sizes / (sizes[own, None] + sizes) / limit
+    cost[np.arange(len(own)), own] = np.inf
+    first, second = np.nonzero(cost <= 1)
+    return own[first], second, cost[first, second]

@@ -1,0 +1,90 @@
+"""The photos of one person speak together about gender and age; a whole person's masks follow the competition's design."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from facemask.core.labels import MASK, SHAPE, Array
+
+SMALLEST = 1e-6  # lower probabilities are raised to it
+
+
+def pooled(probabilities: Array, group: Array, sure: Array, design: Mapping[str, int] | None) -> Array:
+    """Distributions (n, 18) after each photo heard the others of its group (n,), `sure` (n,) that each belongs to it.
+
+    Gender and age: the log-linear mean of the photo's own distribution, with weight 1, and each other's, with the probability
+    that both belong. The mask given gender and age stays the photo's own; with `design`, photos of each mask in a whole group,
+    masks are then what they are in such a group, as far as it is sure that the group is whole. One alone stays as it is.
+    """
+    cube = np.asarray(probabilities, dtype=np.float64).reshape(len(probabilities), SHAPE[0], -1)
+    own = cube.sum(1)
+    logs = np.log(np.maximum(own, SMALLEST))
+    weights = np.where(np.bincount(group)[group] > 1, sure, 0.0)
+    total, count = np.zeros((group.max() + 1, logs.shape[1])), np.bincount(group, weights)
+    np.add.at(total, group, weights[:, None] * logs)
+    heard = weights[:, None] * (total[group] - weights[:, None] * logs)
+    mixed = np.exp((logs + heard) / (1 + weights * (count[group] - weights))[:, None])
+    mixed /= mixed.sum(1, keepdims=True)
+    alone = weights * (count[group] - weights) <= 0
+    mixed[alone] = own[alone] / own[alone].sum(1, keepdims=True)
+    result = cube * (mixed / np.maximum(own, 1e-300))[:, None]
+    if design:
+        result = _designed(result, group, sure, [design[word] for word in MASK])
+    return np.asarray((result / result.sum((1, 2), keepdims=True)).reshape(len(result), -1))
+
+
+def _designed(cube: Array, group: Array, sure: Array, design: list[int]) -> Array:
+    """Joint distributions (n, 3, 6) whose masks know how many photos of each a whole person has."""
+    sizes = np.bincount(group)
+    whole = np.flatnonzero(sizes == sum(design))
+    if not len(whole):
+        return cube
+    rows = np.argsort(group, kind="stable")[np.isin(np.sort(group), whole)].reshape(len(whole), -1)
+    masks = cube.sum(2)
+    masks = masks / masks.sum(1, keepdims=True)
+    certain = sure[rows].prod(1)[:, None, None]
+    wanted = certain * given_counts(masks[rows], design) + (1 - certain) * masks[rows]
+    result = cube.copy()
+    result[rows] *= (wanted / np.maximum(masks[rows], 1e-300))[..., None]
+    return result
+
+
+def given_counts(masks: Array, design: list[int]) -> Array:
+    """Each photo's distribution (groups, photos, 3) given how many photos of each mask its group has.
+
+    Exact: the shares of all arrangements, by sums over what the photos before and after one have used up. A prior over masks
+    that all photos share makes no difference.
+    """
+    groups, photos, _ = masks.shape
+    shape = tuple(count + 1 for count in design)
+    masks = np.maximum(masks, SMALLEST)
+    before, after = _used(masks, shape), _used(masks[:, ::-1], shape)
+    result = np.zeros_like(masks)
+    for photo in range(photos):
+        for code in range(len(design)):
+            left = list(design)
+            left[code] -= 1
+            if left[code] >= 0:
+                box = tuple(slice(0, count + 1) for count in left)
+                rest = after[photos - 1 - photo][(slice(None), *box)][(slice(None), *[slice(None, None, -1)] * len(design))]
+                ways = (before[photo][(slice(None), *box)] * rest).reshape(groups, -1).sum(1)
+                result[:, photo, code] = masks[:, photo, code] * ways
+    return np.asarray(result / result.sum(2, keepdims=True))
+
+
+def _used(masks: Array, shape: tuple[int, ...]) -> list[Array]:
+    """[k] (groups, *shape): the probability that the first k photos have used up so many of each mask."""
+    state = np.zeros((len(masks), *shape))
+    state[(slice(None), *[0] * len(shape))] = 1
+    states = [state]
+    for photo in range(masks.shape[1]):
+        following = np.zeros_like(state)
+        for code in range(len(shape)):
+            to = [slice(None)] * (len(shape) + 1)
+            since = list(to)
+            to[code + 1], since[code + 1] = slice(1, None), slice(0, -1)
+            share = masks[:, photo, code].reshape(-1, *[1] * len(shape))
+            following[tuple(to)] += share * state[tuple(since)]
+        state = following
+        states.append(state)
+    return states

@@ -8,7 +8,7 @@ from facemask.core.errors import UserError
 from facemask.core.labels import decode, encode, joint
 from facemask.core.rng import generator
 from facemask.persons.clustering import exactly, in_order, linkage
-from facemask.persons.grouping import Rule, blind_groups, fit_rule, held_out, pair_counts, worlds_of
+from facemask.persons.grouping import Blind, Rule, blind_groups, fit_rule, held_out, pair_counts, world
 from facemask.persons.judgement import KINDS, doubtful, judged
 from facemask.persons.likeness import fit_likeness, unit
 from facemask.persons.pooling import given_counts, pooled
@@ -17,7 +17,7 @@ from facemask.persons.sureness import belongs
 PHOTOS, FEATURES = 7, 96
 
 
-def world(persons, noise=1.0, seed=0, name="train"):
+def photos_of(persons, noise=1.0, seed=0, name="train"):
     """Features (n, d) of persons with seven photos: a person's own direction, what all persons' photos vary in, noise."""
     chance, shared = generator(seed, "test", name), generator(0, "test", "shared")
     person = np.repeat(np.arange(persons), PHOTOS)
@@ -27,18 +27,23 @@ def world(persons, noise=1.0, seed=0, name="train"):
 
 
 def learned(noise, photos):
-    features, person = world(90, noise)
+    features, person = photos_of(90, noise)
     fold = person % 3
     rows = np.arange(len(person))
-    places = held_out(features.__getitem__, rows, person, fold, 1)[1]
-    worlds = worlds_of(places, person, fold, photos)
-    return features, person, fold, worlds, fit_likeness(features.__getitem__, rows, person, 1)
+    return features, person, fold, worlds_of(features, person, fold, photos), fit_likeness(features.__getitem__, rows, person, 1)
+
+
+def worlds_of(features, person, fold, photos):
+    rows = np.arange(len(person))
+    likeness = held_out(features.__getitem__, rows, person, fold, 1)
+    places = [learned(features.__getitem__, rows[fold == k]) for k, learned in enumerate(likeness)]
+    return [world(own, person[fold == k], photos) for k, own in enumerate(places)]
 
 
 def grouped(noise, photos, persons=40):
     """Unseen persons by what train persons taught: places, group, sure, person, rule."""
     *_, worlds, likeness = learned(noise, photos)
-    features, person = world(persons, noise, name="eval")
+    features, person = photos_of(persons, noise, name="eval")
     places, rule = likeness(features.__getitem__, np.arange(len(person))), fit_rule(worlds)
     return places, *rule(places), person, rule
 
@@ -46,7 +51,7 @@ def grouped(noise, photos, persons=40):
 @pytest.mark.parametrize("photos", [PHOTOS, None])
 def test_unseen_persons_are_found(photos):
     _, group, sure, person, _ = grouped(0.5, photos)
-    figures = judged(group, sure, person)
+    figures = judged(Blind(np.arange(len(group)), group, person, sure))
     assert figures["pairs"]["precision"] > 0.99
     assert figures["pairs"]["recall"] > 0.94
     assert sure.mean() > 0.9
@@ -69,7 +74,7 @@ def test_every_group_has_exactly_as_many_photos_as_asked():
 
 def test_exchanges_come_close_to_the_best_assignment():
     """No better groups are found by assigning photos to the groups' own centres, which all pairs of places may use."""
-    features, person = world(30, 1.2, name="assignment")
+    features, person = photos_of(30, 1.2, name="assignment")
     places = fit_likeness(features.__getitem__, np.arange(len(person)), person, 1)(features.__getitem__, np.arange(len(person)))
     vectors = unit(places)
     group = exactly(vectors, PHOTOS)
@@ -138,33 +143,44 @@ def test_persons_who_all_look_alike_are_no_sure_groups():
 
 def test_blind_groups_lie_within_their_fold_and_know_nothing_of_its_persons():
     features, person, fold, worlds, _ = learned(1.0, PHOTOS)
-    group, sure = blind_groups(worlds, fold)
-    assert all(len(set(fold[group == one])) == 1 for one in range(group.max() + 1))
+    blind = blind_groups(worlds, fold)
+    assert np.array_equal(np.sort(blind.rows), np.arange(len(person)))
+    of_row = fold[blind.rows]
+    assert all(len(set(of_row[blind.group == one])) == 1 for one in range(blind.group.max() + 1))
     shuffled = person.copy()
     shuffled[fold == 0] = generator(0, "test", "shuffle").permutation(person[fold == 0])
-    rows = np.arange(len(person))
-    places = held_out(features.__getitem__, rows, shuffled, fold, 1)[1]
-    again, sure_again = blind_groups(worlds_of(places, shuffled, fold, PHOTOS), fold)
-    np.testing.assert_array_equal(in_order(again[fold == 0]), in_order(group[fold == 0]))
-    np.testing.assert_array_equal(places[0], worlds[0].places)
-    assert sure_again.shape == sure.shape
+    again = blind_groups(worlds_of(features, shuffled, fold, PHOTOS), fold)
+    np.testing.assert_array_equal(again.group[of_row == 0], blind.group[of_row == 0])
+
+
+def test_photos_beside_a_world_are_not_judged_and_make_it_harder():
+    features, person = photos_of(60, 1.6)
+    places = fit_likeness(features.__getitem__, np.arange(len(person)), person, 1)(features.__getitem__, np.arange(len(person)))
+    few, rest = person < 12, person >= 12
+    worlds = [world(places[few], person[few], PHOTOS), world(places[few], person[few], PHOTOS, places[rest], person[rest])]
+    alone, beside = (blind_groups([one, one, one], np.repeat([0, 1, 2], 84)) for one in worlds)
+    assert len(beside.rows) == 3 * len(person)
+    assert (beside.rows >= 0).sum() == len(alone.rows) == 3 * 84
+    figures = [judged(blind) for blind in (alone, beside)]
+    assert figures[1]["pairs"]["precision"] <= figures[0]["pairs"]["precision"]
+    assert sum(row["photos"] for row in figures[1]["sure"]["bins"]) == 3 * 84
 
 
 def test_too_few_persons_are_refused_in_one_sentence():
-    features, person = world(5)
+    features, person = photos_of(5)
     with pytest.raises(UserError, match=r"5 train persons have two photos or more.*set persons.pool=false"):
         fit_likeness(features.__getitem__, np.arange(len(person)), person, 1)
 
 
 def test_folders_that_are_wrong_are_listed_first():
-    features, person = world(90, 0.5)
+    features, person = photos_of(90, 0.5)
     persons = np.char.add("p", person.astype(str))
     persons[person == 4] = np.where(np.arange(PHOTOS) < 3, "p4", "p4 again")  # one person in two folders
     persons[person == 50] = "p49"  # two persons in one folder
     rows = np.arange(len(person))
     fold = np.unique(persons, return_inverse=True)[1] % 3
-    likeness, places = held_out(features.__getitem__, rows, persons, fold, 1)
-    most = fit_rule(worlds_of(places, persons, fold, None)).most
+    likeness = held_out(features.__getitem__, rows, persons, fold, 1)
+    most = fit_rule(worlds_of(features, persons, fold, None)).most
     table = doubtful(likeness, features.__getitem__, rows, persons, fold, most)
     first = table.groupby("kind").first()
     assert (first.loc[KINDS[0], "person"], first.loc[KINDS[0], "other"]) == ("p4", "p4 again")
@@ -174,9 +190,9 @@ def test_folders_that_are_wrong_are_listed_first():
 
 def test_judgement_counts_pairs_whole_persons_and_who_belongs():
     group, person = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 2, 2, 1])
-    figures = judged(group, np.full(6, 0.75), person)
+    figures = judged(Blind(np.arange(6), group, person, np.full(6, 0.75)))
     assert figures["pairs"] == {"precision": 2 / 4, "recall": 2 / 3}
-    assert figures["whole"] == pytest.approx(1 / 3)
+    assert figures["whole"] == pytest.approx(1 / 3)  # two of six photos
     assert belongs(group, person).tolist() == [True, True, False, True, True, True]
     assert belongs(np.zeros(4, int), np.array([0, 0, 1, 1])).tolist() == [False] * 4
     assert figures["sure"]["bins"] == [{"sure": 0.75, "right": 5 / 6, "photos": 6}]
@@ -238,8 +254,8 @@ def test_masks_given_their_counts_are_the_shares_of_all_arrangements():
 
 
 def test_a_whole_sure_group_has_its_design_and_a_group_of_another_size_has_not():
-    masks = np.tile([0.5, 0.45, 0.05], (7, 1))
-    masks[3], masks[5] = [0.2, 0.7, 0.1], [0.3, 0.1, 0.6]
+    masks = np.tile([0.6, 0.35, 0.05], (7, 1))
+    masks[3], masks[5] = [0.1, 0.8, 0.1], [0.3, 0.1, 0.6]
     values = joint(masks, np.full((7, 2), 0.5), np.full((7, 3), 1 / 3))
     design = {"wear": 5, "incorrect": 1, "not_wear": 1}
     found = decode(pooled(values, np.zeros(7, int), np.ones(7), design).argmax(1))[0]

@@ -15,7 +15,7 @@ from facemask.core.labels import Array
 
 BLOCK = 1024  # rows of a matrix of likenesses that are held at a time
 NEARBY = 10  # groups that a photo may move to
-SWEEPS = 100  # of exchanges at most; they end far sooner
+SWEEPS = 200  # of exchanges at most; they end sooner
 SMALLEST_GAIN = 1e-4  # of it
 
 
@@ -73,11 +73,7 @@ def exactly(places: Array, photos: int) -> Array:
         group = _filled(places, place[first], count, photos)
         empty = np.repeat(np.arange(count), photos - np.bincount(group, minlength=count))
         padded = np.concatenate([places, np.zeros((len(empty), places.shape[1]), np.float32)])
-        group = np.concatenate([group, empty])
-        for _ in range(SWEEPS):
-            if not _exchange(padded, group, photos):
-                break
-    return in_order(group[: len(places)])
+        return in_order(_exchanged(padded, np.concatenate([group, empty]), photos)[: len(places)])
 
 
 def in_order(group: Array) -> Array:
@@ -130,37 +126,55 @@ def _distances(places: Array, centres: Array) -> Array:
     return np.asarray((centres**2).sum(1) - 2 * places @ centres.T)
 
 
-def _exchange(places: Array, group: Array, photos: int) -> int:
-    """Exchange pairs of photos between groups, the best gains first and each group once; how many were exchanged.
+def _exchanged(places: Array, group: Array, photos: int) -> Array:
+    """The groups, all of the same size, after every exchange of two photos that lowers the spread within groups.
+
+    The best exchanges are made first, each group in one at a time; then those are looked for again that these have touched.
+    """
+    group, sums = group.copy(), group_sums(places, group)
+    partner, gain = np.zeros(len(group), dtype=np.int64), np.zeros(len(group), dtype=np.float32)
+    near = np.zeros((len(group), min(NEARBY + 1, len(sums))), dtype=np.int64)
+    stale = np.arange(len(group))
+    for _ in range(SWEEPS):
+        members = np.argsort(group, kind="stable").reshape(len(sums), photos)
+        for start in range(0, len(stale), BLOCK):
+            rows = stale[start : start + BLOCK]
+            distance = _distances(places[rows], sums / photos)
+            near[rows] = np.argpartition(distance, near.shape[1] - 1, axis=1)[:, : near.shape[1]]
+            partner[rows], gain[rows] = _best_exchange(places, group, sums, members[near[rows]], rows)
+        touched = _exchange(group, partner, gain)
+        if not len(touched):
+            break
+        sums[touched] = group_sums(places, group)[touched]
+        stale = np.flatnonzero(np.isin(near, touched).any(1) | np.isin(group, touched))
+    return group
+
+
+def _best_exchange(places: Array, group: Array, sums: Array, others: Array, rows: Array) -> tuple[Array, Array]:
+    """For each of `rows` the photo (n,) of its `others` (n, groups, photos) whose place to take gains most, and the gain (n,).
 
     With sums A and B of their groups, exchanging i of A and j of B lowers the spread within groups, times their size, by
-    i.(B - A) + j.(A - B) + i.i + j.j - 2 i.j
+    i.(B - A) + i.i + j.(A - B) + j.j - 2 i.j
     """
-    sums = group_sums(places, group)
-    to_groups = places @ sums.T
-    own, squares = to_groups[np.arange(len(group)), group], (places**2).sum(1)
-    members = np.argsort(group, kind="stable").reshape(len(sums), photos)
-    near = min(NEARBY, len(sums) - 1)
-    partner, gain = np.zeros(len(group), dtype=np.int64), np.zeros(len(group), dtype=np.float32)
-    for start in range(0, len(group), BLOCK):
-        rows = np.arange(start, min(start + BLOCK, len(group)))
-        groups = np.argsort(_distances(places[rows], sums / photos), axis=1, kind="stable")[:, : near + 1]
-        others, mine = members[groups].reshape(len(rows), -1), group[rows, None]
-        moves = to_groups[rows[:, None], group[others]] - own[rows, None] + to_groups[others, mine] - own[others]
-        cross = np.einsum("rok,rk->ro", places[others], places[rows])
-        gains = np.where(group[others] == mine, 0, moves + squares[rows, None] + squares[others] - 2 * cross)
-        best = gains.argmax(1)
-        partner[rows], gain[rows] = others[np.arange(len(rows)), best], gains.max(1)
-    return _apply(group, partner, gain)
+    own = group[rows]
+    mine, theirs = sums[own], sums[group[others[:, :, 0]]]
+    leave = (places[rows] * (places[rows] - mine)).sum(1)
+    enter = np.einsum("rgk,rk->rg", theirs, places[rows])
+    moved = np.einsum("rgpk,rgpk->rgp", places[others], places[others] - theirs[:, :, None] + (mine - 2 * places[rows])[:, None, None])
+    gains = leave[:, None, None] + enter[:, :, None] + moved
+    gains[group[others] == own[:, None, None]] = 0
+    best = gains.reshape(len(rows), -1).argmax(1)
+    return others.reshape(len(rows), -1)[np.arange(len(rows)), best], gains.reshape(len(rows), -1).max(1)
 
 
-def _apply(group: Array, partner: Array, gain: Array) -> int:
+def _exchange(group: Array, partner: Array, gain: Array) -> Array:
+    """Make the exchanges that gain, the best first and each group once; the groups that they touched."""
     done: set[int] = set()
     for photo in np.argsort(-gain, kind="stable"):
         if gain[photo] <= SMALLEST_GAIN:
             break
         one, other = group[photo], group[partner[photo]]
-        if one not in done and other not in done:
+        if one != other and one not in done and other not in done:
             done |= {one, other}
             group[photo], group[partner[photo]] = other, one
-    return len(done) // 2
+    return np.array(sorted(done), dtype=np.int64)

@@ -12,9 +12,9 @@ from facemask.persons.clustering import Tree, exactly, linkage
 from facemask.persons.likeness import Likeness, Take, fit_likeness, unit
 from facemask.persons.sureness import Sureness, belongs, fit_sureness, fits
 
-STRANGERS = 4  # times that a held-out fold is thinned to one photo a person
-NEARLY = 0.01  # F1 below the best that is as good
 COSTS = np.geomspace(0.05, 50, 60)  # of a join, a direction: where linkage may end
+NEARLY = 0.01  # F1 below the best that is as good
+STRANGERS = 4  # times that a held-out fold is thinned to one photo a person
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,15 @@ class Rule:
 
 @dataclass(frozen=True)
 class World:
-    """Held-out photos at their blind places (n, k), and who is on them: person (n,) codes from 0."""
+    """Held-out photos at their blind places (n, k), and who is on them: person (n,) codes from 0.
+
+    The first `own` photos are judged. The others only make the world as large, and as hard, as the one of the eval photos.
+    """
 
     places: Array
     person: Array
     photos: int | None
+    own: int
 
     @cached_property
     def vectors(self) -> Array:
@@ -56,10 +60,11 @@ class World:
         return exactly(self.vectors, self.photos or 1)
 
     @cached_property
-    def strangers(self) -> list[Array]:
-        """Rows of one photo a person, several times: where nobody has company, no group is right."""
+    def strangers(self) -> list["World"]:
+        """One photo a person, several times: where nobody has company, no group is right."""
         draws = (generator(0, "persons", "strangers", draw).permutation(len(self.person)) for draw in range(STRANGERS))
-        return [np.sort(order[np.unique(self.person[order], return_index=True)[1]]) for order in draws]
+        rows = [np.sort(order[np.unique(self.person[order], return_index=True)[1]]) for order in draws]
+        return [World(self.places[few], np.arange(len(few)), self.photos, len(few)) for few in rows]
 
     @cached_property
     def pairs(self) -> Array:
@@ -70,52 +75,66 @@ class World:
     def grouped(self, most: float) -> Array:
         return self.exact if self.photos else self.tree.cut(most * self.places.shape[1])
 
+    def seen(self, most: float) -> Array:
+        """own, other, right (3, photos) of the judged photos that are not alone."""
+        group = self.grouped(most)
+        several = (np.bincount(group)[group] > 1) & (np.arange(len(group)) < self.own)
+        return np.stack([*fits(self.vectors, group), belongs(group, self.person)])[:, several]
 
-def held_out(take: Take, rows: Array, persons: Array, fold: Array, seed: int) -> tuple[list[Likeness], list[Array]]:
-    """By fold: the likeness that was learned on the other folds, and its places of the fold's photos."""
-    learned = [fit_likeness(take, rows[fold != k], persons[fold != k], seed) for k in range(int(fold.max()) + 1)]
-    return learned, [likeness(take, rows[fold == k]) for k, likeness in enumerate(learned)]
+
+@dataclass(frozen=True)
+class Blind:
+    """All worlds, one after the other: each by the rule of the other folds.
+
+    rows  (n,) of the table of train photos; -1 for a photo that is not judged
+    group, person, sure (n,)
+    """
+
+    rows: Array
+    group: Array
+    person: Array
+    sure: Array
 
 
-def worlds_of(places: Sequence[Array], persons: Array, fold: Array, photos: int | None) -> list[World]:
-    codes = [np.unique(persons[fold == k], return_inverse=True)[1] for k in range(len(places))]
-    return [World(*each, photos) for each in zip(places, codes, strict=True)]
+def held_out(take: Take, rows: Array, persons: Array, fold: Array, seed: int) -> list[Likeness]:
+    """By fold: the likeness that was learned from the photos (n,) of the other folds."""
+    return [fit_likeness(take, rows[fold != k], persons[fold != k], seed) for k in range(int(fold.max()) + 1)]
+
+
+def world(own: Array, persons: Array, photos: int | None, beside: Array | None = None, groups: Array | None = None) -> World:
+    """Places (n, k) of persons (n,), with those (m, k) of others beside them, whose groups (m,) stand for their persons."""
+    person = np.unique(persons, return_inverse=True)[1]
+    if beside is None or groups is None:
+        return World(own, person, photos, len(own))
+    return World(np.concatenate([own, beside]), np.concatenate([person, groups + person.max() + 1]), photos, len(own))
 
 
 def fit_rule(worlds: Sequence[World]) -> Rule:
     """What the held-out worlds teach: where linkage ends, and how sure a photo's place in its group is."""
-    photos = worlds[0].photos
-    most = 0.0 if photos else _best_cost(worlds)
-    seen, strange = [np.zeros((3, 0))], [np.zeros((2, 0))]
-    for world in worlds:
-        seen.append(_seen(world.vectors, world.grouped(most), world.person))
-        for rows in world.strangers:
-            alone = World(world.places[rows], np.arange(len(rows)), photos)
-            strange.append(_seen(alone.vectors, alone.grouped(most), alone.person)[:2])
-    own, other, right = np.concatenate(seen, axis=1)
-    return Rule(photos, most, fit_sureness(own, other, right > 0, np.concatenate(strange, axis=1)))
+    most = 0.0 if worlds[0].photos else _best_cost(worlds)
+    own, other, right = np.concatenate([world.seen(most) for world in worlds], axis=1)
+    strange = np.concatenate([few.seen(most)[:2] for world in worlds for few in world.strangers], axis=1)
+    return Rule(worlds[0].photos, most, fit_sureness(own, other, right > 0, strange))
 
 
-def _seen(vectors: Array, group: Array, person: Array) -> Array:
-    """own, other, right (3, photos) of the photos that are not alone."""
-    return np.stack([*fits(vectors, group), belongs(group, person)])[:, np.bincount(group)[group] > 1]
-
-
-def blind_groups(worlds: Sequence[World], fold: Array) -> tuple[Array, Array]:
-    """Each fold's photos by the rule of the other folds: groups (n,), none in two folds, and sure (n,)."""
-    group, sure, first = np.zeros(len(fold), dtype=np.int64), np.zeros(len(fold)), 0
+def blind_groups(worlds: Sequence[World], fold: Array) -> Blind:
+    """Each fold's photos (n,) by the rule of the other folds; no group is in two worlds."""
+    parts, groups, persons = [], 0, 0
     for k, world in enumerate(worlds):
         rule = fit_rule([other for j, other in enumerate(worlds) if j != k])
-        own = world.grouped(rule.most)
-        group[fold == k], sure[fold == k] = own + first, rule.sureness(world.vectors, own)
-        first += own.max() + 1
-    return group, sure
+        group = world.grouped(rule.most)
+        rows = np.full(len(group), -1)
+        rows[: world.own] = np.flatnonzero(fold == k)
+        parts.append((rows, group + groups, world.person + persons, rule.sureness(world.vectors, group)))
+        groups, persons = groups + group.max() + 1, persons + world.person.max() + 1
+    return Blind(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def pair_counts(group: Array, person: Array) -> tuple[int, int, int]:
     """Pairs of photos that are in one group and of one person, in one group, of one person."""
     both = np.unique(np.stack([group, person]), axis=1, return_counts=True)[1]
-    right, joined, true = ((counts * (counts - 1) // 2).sum() for counts in (both, np.bincount(group), np.bincount(person)))
+    sizes = both, np.bincount(group), np.bincount(person)
+    right, joined, true = ((counts * (counts - 1) // 2).sum() for counts in sizes)
     return int(right), int(joined), int(true)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from facemask.core.labels import Array
 from facemask.persons.clustering import group_sums, linkage
-from facemask.persons.grouping import pair_counts
+from facemask.persons.grouping import Blind, pair_counts
 from facemask.persons.likeness import Likeness, Take
 from facemask.persons.sureness import belongs
 
@@ -18,15 +18,20 @@ DOUBTFUL = ["kind", "person", "other", "cost"]
 KINDS = ("one person in two folders", "two persons in one folder", "the same person in train and eval")
 
 
-def judged(group: Array, sure: Array, person: Array) -> dict[str, Any]:
-    """pairs.precision and .recall; whole: share of persons who are one group by themselves; and whether `sure` holds.
+def judged(blind: Blind) -> dict[str, Any]:
+    """pairs.precision and .recall; whole: share of photos whose group is their person, no more and no less; and whether `sure` holds.
 
-    group, person (n,) codes from 0, sure (n,). sure.bins: mean of sure, share of photos that belong to their group, photos.
+    sure.mean, .right: share of photos that belong to their group, .error: expected calibration error, and .bins of it.
     """
-    right, joined, true = pair_counts(group, person)
+    own = blind.rows >= 0
+    all_pairs, others = pair_counts(blind.group, blind.person), pair_counts(blind.group[~own], blind.person[~own])
+    right, joined, true = (whole - rest for whole, rest in zip(all_pairs, others, strict=True))
+    group, person = (np.unique(codes, return_inverse=True)[1] for codes in (blind.group, blind.person))
     cells, counts = np.unique(np.stack([group, person]), axis=1, return_counts=True)
     whole = (counts == np.bincount(group)[cells[0]]) & (counts == np.bincount(person)[cells[1]])
-    belong, bins = belongs(group, person), np.minimum((sure * BINS).astype(np.int64), BINS - 1)
+    found = np.isin(person[own], cells[1][whole])
+    sure, belong = blind.sure[own], belongs(group, person)[own]
+    bins = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
     rows = [
         {"sure": float(sure[bins == k].mean()), "right": float(belong[bins == k].mean()), "photos": int((bins == k).sum())}
         for k in np.unique(bins)
@@ -34,7 +39,7 @@ def judged(group: Array, sure: Array, person: Array) -> dict[str, Any]:
     error = sum(abs(row["sure"] - row["right"]) * row["photos"] for row in rows) / max(len(sure), 1)
     return {
         "pairs": {"precision": right / max(joined, 1), "recall": right / max(true, 1)},
-        "whole": float(whole.sum() / max(person.max() + 1, 1)),
+        "whole": float(found.mean()),
         "sure": {"mean": float(sure.mean()), "right": float(belong.mean()), "error": float(error), "bins": rows},
     }
 

@@ -12,22 +12,20 @@ SMALLEST = 1e-6  # lower probabilities are raised to it
 def pooled(probabilities: Array, group: Array, sure: Array, design: Mapping[str, int] | None) -> Array:
     """Distributions (n, 18) after each photo heard the others of its group (n,), `sure` (n,) that each belongs to it.
 
-    Gender and age: the log-linear mean of the photo's own distribution, with weight 1, and each other's, with the probability
-    that both belong. The mask given gender and age stays the photo's own; with `design`, photos of each mask in a whole group,
-    masks are then what they are in such a group, as far as it is sure that the group is whole. One alone stays as it is.
+    Gender and age become sure^2 * (the log-linear mean of the photo and the others, each other with its own `sure`) +
+    (1 - sure^2) * the photo's own: squared, for a wrong group costs a photo more than a right one gains it. The mask given
+    gender and age stays the photo's own. With `design`, how many photos of each mask a whole person has, masks are then what
+    they are in such a group, as far as it is sure that the group is whole. One alone stays as it is.
     """
     cube = np.asarray(probabilities, dtype=np.float64).reshape(len(probabilities), SHAPE[0], -1)
     own = cube.sum(1)
-    logs = np.log(np.maximum(own, SMALLEST))
-    weights = np.where(np.bincount(group)[group] > 1, sure, 0.0)
-    total, count = np.zeros((group.max() + 1, logs.shape[1])), np.bincount(group, weights)
-    np.add.at(total, group, weights[:, None] * logs)
-    heard = weights[:, None] * (total[group] - weights[:, None] * logs)
-    mixed = np.exp((logs + heard) / (1 + weights * (count[group] - weights))[:, None])
-    mixed /= mixed.sum(1, keepdims=True)
-    alone = weights * (count[group] - weights) <= 0
-    mixed[alone] = own[alone] / own[alone].sum(1, keepdims=True)
-    result = cube * (mixed / np.maximum(own, 1e-300))[:, None]
+    logs, weight = np.log(np.maximum(own, SMALLEST)), sure[:, None]
+    total, count = np.zeros((group.max() + 1, logs.shape[1])), np.bincount(group, sure)[:, None]
+    np.add.at(total, group, weight * logs)
+    heard = np.exp((logs + total[group] - weight * logs) / (1 + count[group] - weight))
+    trust = np.where(np.bincount(group)[group] > 1, sure**2, 0.0)[:, None]
+    mixed = trust * heard / heard.sum(1, keepdims=True) + (1 - trust) * own
+    result = cube * (mixed / np.maximum(own, SMALLEST**2))[:, None]
     if design:
         result = _designed(result, group, sure, [design[word] for word in MASK])
     return np.asarray((result / result.sum((1, 2), keepdims=True)).reshape(len(result), -1))
@@ -45,7 +43,7 @@ def _designed(cube: Array, group: Array, sure: Array, design: list[int]) -> Arra
     certain = sure[rows].prod(1)[:, None, None]
     wanted = certain * given_counts(masks[rows], design) + (1 - certain) * masks[rows]
     result = cube.copy()
-    result[rows] *= (wanted / np.maximum(masks[rows], 1e-300))[..., None]
+    result[rows] *= (wanted / np.maximum(masks[rows], SMALLEST**2))[..., None]
     return result
 
 

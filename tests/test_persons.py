@@ -11,7 +11,7 @@ from facemask.persons.clustering import exactly, in_order, linkage
 from facemask.persons.grouping import Blind, Rule, blind_groups, fit_rule, held_out, pair_counts, world
 from facemask.persons.judgement import KINDS, doubtful, judged
 from facemask.persons.likeness import fit_likeness, unit
-from facemask.persons.pooling import given_counts, pooled
+from facemask.persons.pooled_groups import given_counts, pooled
 from facemask.persons.sureness import belongs
 
 PHOTOS, FEATURES = 7, 96
@@ -30,7 +30,13 @@ def learned(noise, photos):
     features, person = photos_of(90, noise)
     fold = person % 3
     rows = np.arange(len(person))
-    return features, person, fold, worlds_of(features, person, fold, photos), fit_likeness(features.__getitem__, rows, person, 1)
+    return (
+        features,
+        person,
+        fold,
+        worlds_of(features, person, fold, photos),
+        fit_likeness(features.__getitem__, rows, person, 1),
+    )
 
 
 def worlds_of(features, person, fold, photos):
@@ -51,7 +57,7 @@ def grouped(noise, photos, persons=40):
 @pytest.mark.parametrize("photos", [PHOTOS, None])
 def test_unseen_persons_are_found(photos):
     _, group, sure, person, _ = grouped(0.5, photos)
-    figures = judged(Blind(np.arange(len(group)), group, person, sure))
+    figures, _ = judged(Blind(np.arange(len(group)), group, person, sure))
     assert figures["pairs"]["precision"] > 0.99
     assert figures["pairs"]["recall"] > 0.94
     assert sure.mean() > 0.9
@@ -75,7 +81,9 @@ def test_every_group_has_exactly_as_many_photos_as_asked():
 def test_exchanges_come_close_to_the_best_assignment():
     """No better groups are found by assigning photos to the groups' own centres, which all pairs of places may use."""
     features, person = photos_of(30, 1.2, name="assignment")
-    places = fit_likeness(features.__getitem__, np.arange(len(person)), person, 1)(features.__getitem__, np.arange(len(person)))
+    places = fit_likeness(features.__getitem__, np.arange(len(person)), person, 1)(
+        features.__getitem__, np.arange(len(person))
+    )
     vectors = unit(places)
     group = exactly(vectors, PHOTOS)
     centres = np.stack([vectors[group == one].mean(0) for one in range(30)])
@@ -101,7 +109,7 @@ def test_linkage_is_ward_s():
 @pytest.mark.parametrize("photos", [PHOTOS, None])
 def test_equal_photos_are_one_group(photos):
     places, *_, rule = grouped(0.5, photos)
-    copies = np.repeat(places[:: PHOTOS][:20], PHOTOS, axis=0)
+    copies = np.repeat(places[::PHOTOS][:20], PHOTOS, axis=0)
     group, sure = rule(copies)
     np.testing.assert_array_equal(group, np.repeat(np.arange(20), PHOTOS))
     assert sure.min() > 0.9
@@ -155,15 +163,20 @@ def test_blind_groups_lie_within_their_fold_and_know_nothing_of_its_persons():
 
 def test_photos_beside_a_world_are_not_judged_and_make_it_harder():
     features, person = photos_of(60, 1.6)
-    places = fit_likeness(features.__getitem__, np.arange(len(person)), person, 1)(features.__getitem__, np.arange(len(person)))
+    places = fit_likeness(features.__getitem__, np.arange(len(person)), person, 1)(
+        features.__getitem__, np.arange(len(person))
+    )
     few, rest = person < 12, person >= 12
-    worlds = [world(places[few], person[few], PHOTOS), world(places[few], person[few], PHOTOS, places[rest], person[rest])]
+    worlds = [
+        world(places[few], person[few], PHOTOS),
+        world(places[few], person[few], PHOTOS, places[rest], person[rest]),
+    ]
     alone, beside = (blind_groups([one, one, one], np.repeat([0, 1, 2], 84)) for one in worlds)
     assert len(beside.rows) == 3 * len(person)
     assert (beside.rows >= 0).sum() == len(alone.rows) == 3 * 84
-    figures = [judged(blind) for blind in (alone, beside)]
-    assert figures[1]["pairs"]["precision"] <= figures[0]["pairs"]["precision"]
-    assert sum(row["photos"] for row in figures[1]["sure"]["bins"]) == 3 * 84
+    (easy, _), (hard, bins) = judged(alone), judged(beside)
+    assert hard["pairs"]["precision"] <= easy["pairs"]["precision"]
+    assert bins["photos"].sum() == 3 * 84
 
 
 def test_too_few_persons_are_refused_in_one_sentence():
@@ -190,12 +203,13 @@ def test_folders_that_are_wrong_are_listed_first():
 
 def test_judgement_counts_pairs_whole_persons_and_who_belongs():
     group, person = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 2, 2, 1])
-    figures = judged(Blind(np.arange(6), group, person, np.full(6, 0.75)))
+    figures, bins = judged(Blind(np.arange(6), group, person, np.full(6, 0.75)))
     assert figures["pairs"] == {"precision": 2 / 4, "recall": 2 / 3}
     assert figures["whole"] == pytest.approx(1 / 3)  # two of six photos
     assert belongs(group, person).tolist() == [True, True, False, True, True, True]
     assert belongs(np.zeros(4, int), np.array([0, 0, 1, 1])).tolist() == [False] * 4
-    assert figures["sure"]["bins"] == [{"sure": 0.75, "right": 5 / 6, "photos": 6}]
+    assert bins.to_dict("records") == [{"sure": 0.75, "right": pytest.approx(5 / 6), "photos": 6}]
+    assert figures["sure"]["error"] == pytest.approx(5 / 6 - 0.75)
     assert pair_counts(group, person) == (2, 4, 3)
 
 
@@ -260,7 +274,9 @@ def test_a_whole_sure_group_has_its_design_and_a_group_of_another_size_has_not()
     design = {"wear": 5, "incorrect": 1, "not_wear": 1}
     found = decode(pooled(values, np.zeros(7, int), np.ones(7), design).argmax(1))[0]
     assert found.tolist() == [0, 0, 0, 1, 0, 2, 0]
-    np.testing.assert_allclose(pooled(values[:6], np.zeros(6, int), np.ones(6), design), pooled(values[:6], np.zeros(6, int), np.ones(6), None))
+    np.testing.assert_allclose(
+        pooled(values[:6], np.zeros(6, int), np.ones(6), design), pooled(values[:6], np.zeros(6, int), np.ones(6), None)
+    )
     assert encode(0, 0, 0) == 0
 
 

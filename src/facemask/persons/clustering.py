@@ -160,7 +160,9 @@ def _best_exchange(places: Array, group: Array, sums: Array, others: Array, rows
     mine, theirs = sums[own], sums[group[others[:, :, 0]]]
     leave = (places[rows] * (places[rows] - mine)).sum(1)
     enter = np.einsum("rgk,rk->rg", theirs, places[rows])
-    moved = np.einsum("rgpk,rgpk->rgp", places[others], places[others] - theirs[:, :, None] + (mine - 2 * places[rows])[:, None, None])
+    moved = np.einsum(
+        "rgpk,rgpk->rgp", places[others], places[others] - theirs[:, :, None] + (mine - 2 * places[rows])[:, None, None]
+    )
     gains = leave[:, None, None] + enter[:, :, None] + moved
     gains[group[others] == own[:, None, None]] = 0
     best = gains.reshape(len(rows), -1).argmax(1)

@@ -101,7 +101,9 @@ def held_out(take: Take, rows: Array, persons: Array, fold: Array, seed: int) ->
     return [fit_likeness(take, rows[fold != k], persons[fold != k], seed) for k in range(int(fold.max()) + 1)]
 
 
-def world(own: Array, persons: Array, photos: int | None, beside: Array | None = None, groups: Array | None = None) -> World:
+def world(
+    own: Array, persons: Array, photos: int | None, beside: Array | None = None, groups: Array | None = None
+) -> World:
     """Places (n, k) of persons (n,), with those (m, k) of others beside them, whose groups (m,) stand for their persons."""
     person = np.unique(persons, return_inverse=True)[1]
     if beside is None or groups is None:

@@ -18,10 +18,11 @@ DOUBTFUL = ["kind", "person", "other", "cost"]
 KINDS = ("one person in two folders", "two persons in one folder", "the same person in train and eval")
 
 
-def judged(blind: Blind) -> dict[str, Any]:
+def judged(blind: Blind) -> tuple[dict[str, Any], pd.DataFrame]:
     """pairs.precision and .recall; whole: share of photos whose group is their person, no more and no less; and whether `sure` holds.
 
-    sure.mean, .right: share of photos that belong to their group, .error: expected calibration error, and .bins of it.
+    sure.mean, .right: share of photos that belong to their group, .error: expected calibration error; and its bins: sure, right,
+    photos.
     """
     own = blind.rows >= 0
     all_pairs, others = pair_counts(blind.group, blind.person), pair_counts(blind.group[~own], blind.person[~own])
@@ -32,16 +33,14 @@ def judged(blind: Blind) -> dict[str, Any]:
     found = np.isin(person[own], cells[1][whole])
     sure, belong = blind.sure[own], belongs(group, person)[own]
     bins = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
-    rows = [
-        {"sure": float(sure[bins == k].mean()), "right": float(belong[bins == k].mean()), "photos": int((bins == k).sum())}
-        for k in np.unique(bins)
-    ]
-    error = sum(abs(row["sure"] - row["right"]) * row["photos"] for row in rows) / max(len(sure), 1)
+    rows = pd.DataFrame({"sure": sure, "right": belong.astype(np.float64), "photos": 1}).groupby(bins)
+    table = rows.agg({"sure": "mean", "right": "mean", "photos": "sum"}).reset_index(drop=True)
+    error = float((table["sure"] - table["right"]).abs() @ table["photos"] / max(len(sure), 1))
     return {
         "pairs": {"precision": right / max(joined, 1), "recall": right / max(true, 1)},
         "whole": float(found.mean()),
-        "sure": {"mean": float(sure.mean()), "right": float(belong.mean()), "error": float(error), "bins": rows},
-    }
+        "sure": {"mean": float(sure.mean()), "right": float(belong.mean()), "error": error},
+    }, table
 
 
 def doubtful(
@@ -63,10 +62,10 @@ def doubtful(
             last = linkage(places[person == one]).cost.max(initial=0.0) / limit
             found += [(KINDS[1], names[one], "", last)] if last > TWO else []
     table = pd.DataFrame(found, columns=DOUBTFUL)
-    table["kind"] = pd.Categorical(table["kind"], KINDS)
-    table["order"] = table["cost"].where(table["kind"] == KINDS[0], -table["cost"])
-    table = table.sort_values(["kind", "order", "person", "other"]).drop_duplicates(["kind", "person", "other"])
-    return table[DOUBTFUL].astype({"kind": "str"}).reset_index(drop=True)
+    clearest = table["cost"].where(table["kind"] == KINDS[0], -table["cost"])
+    table = table.assign(order=table["kind"].map(KINDS.index), clearest=clearest)
+    table = table.sort_values(["order", "clearest", "person", "other"]).drop_duplicates(["kind", "person", "other"])
+    return table[DOUBTFUL].reset_index(drop=True)
 
 
 def joining(places: Array, group: Array, own: Array, limit: float) -> tuple[Array, Array, Array]:

@@ -22,6 +22,7 @@ SHRINKAGES = (0.1, 0.3, 0.03)  # of the covariance within persons towards a sphe
 DIRECTIONS = (60, 30, 120)
 HELD_OUT = 3  # one person in so many chooses of both, and no more persons than ...
 MOST_JUDGES = 200
+FEWEST = 2 * HELD_OUT  # persons with two photos that can teach
 SHARPNESS = (4.0, 8.0, 16.0, 32.0)  # of the softmax over likenesses
 
 Take = Callable[[Array], Array]  # rows (n,) int64 -> their features (n, d) float32
@@ -46,11 +47,9 @@ def fit_likeness(take: Take, rows: Array, persons: Array, seed: int) -> Likeness
     How far the spread within persons is shrunk, and how many directions count, is chosen by persons that are held out.
     """
     names, person, counts = np.unique(persons, return_inverse=True, return_counts=True)
-    if (counts > 1).sum() < 2 * HELD_OUT:
-        raise UserError(
-            f"{(counts > 1).sum()} train persons have two photos or more, too few to learn what a person's photos share;"
-            " set persons.pool=false"
-        )
+    if (counts > 1).sum() < FEWEST:
+        several = f"{(counts > 1).sum()} train persons have two photos or more"
+        raise UserError(f"{several}, too few to learn what a person's photos share; set persons.pool=false")
     with threadpool_limits(1):
         components, offset = _principal(take, rows, seed)
         coordinates = _mapped(take, rows, components, offset)

@@ -38,11 +38,15 @@ def fit_sureness(own: Array, other: Array, right: Array, strange: Array) -> Sure
         return Sureness(0.0, 0.0, -10.0)
     kinds = [np.stack([own, other]), np.stack([other, own]), strange]
     wrong = np.zeros(len(own) + strange.shape[1], dtype=bool)
-    weights = [np.full(kind.shape[1], share * len(own) / max(kind.shape[1], 1)) for kind, share in zip(kinds, (1, OTHERS, OTHERS), strict=True)]
+    weights = [
+        np.full(kind.shape[1], share * len(own) / max(kind.shape[1], 1))
+        for kind, share in zip(kinds, (1, OTHERS, OTHERS), strict=True)
+    ]
     with threadpool_limits(1):
         model = LogisticRegression(C=100.0)
         model.fit(np.concatenate(kinds, axis=1).T, np.concatenate([right, wrong]), np.concatenate(weights))
-    return Sureness(*(float(value) for value in model.coef_[0]), float(model.intercept_[0]))
+    slope_own, slope_other = (float(value) for value in model.coef_[0])
+    return Sureness(slope_own, slope_other, float(model.intercept_[0]))
 
 
 def fits(vectors: Array, group: Array) -> tuple[Array, Array]:

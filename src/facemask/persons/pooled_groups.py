@@ -1,12 +1,38 @@
 """The photos of one person speak together about gender and age; a whole person's masks follow the competition's design."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from facemask.core.labels import MASK, SHAPE, Array
 
 SMALLEST = 1e-6  # lower probabilities are raised to it
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Groups (n,) codes and how sure (n,) it is that a photo belongs to its own; design: photos of each mask in a whole one."""
+
+    group: Array
+    sure: Array
+    design: Mapping[str, int] | None = None
+
+    def take(self, rows: Array) -> "Groups":
+        return Groups(self.group[rows], self.sure[rows], self.design)
+
+    def __call__(self, probabilities: Array) -> Array:
+        return pooled(probabilities, self.group, self.sure, self.design)
+
+
+def groups_of(table: pd.DataFrame, photos: pd.Series, design: Mapping[str, int] | None) -> Groups:
+    """The groups of some photos, in their order; a photo that the table lacks stands alone."""
+    found = table.set_index("photo").reindex(photos)
+    alone = found["group"].isna().to_numpy()
+    group = found["group"].to_numpy(np.float64, copy=True)
+    group[alone] = len(table) + np.arange(alone.sum())
+    return Groups(np.unique(group, return_inverse=True)[1], found["sure"].fillna(1.0).to_numpy(np.float64), design)
 
 
 def pooled(probabilities: Array, group: Array, sure: Array, design: Mapping[str, int] | None) -> Array:
@@ -58,15 +84,15 @@ def given_counts(masks: Array, design: list[int]) -> Array:
     masks = np.maximum(masks, SMALLEST)
     before, after = _used(masks, shape), _used(masks[:, ::-1], shape)
     result = np.zeros_like(masks)
-    for photo in range(photos):
-        for code in range(len(design)):
-            left = list(design)
-            left[code] -= 1
-            if left[code] >= 0:
-                box = tuple(slice(0, count + 1) for count in left)
-                rest = after[photos - 1 - photo][(slice(None), *box)][(slice(None), *[slice(None, None, -1)] * len(design))]
-                ways = (before[photo][(slice(None), *box)] * rest).reshape(groups, -1).sum(1)
-                result[:, photo, code] = masks[:, photo, code] * ways
+    for code in range(len(design)):
+        if not design[code]:
+            continue
+        left = [count - (one == code) for one, count in enumerate(design)]
+        used = (slice(None), *(slice(0, count + 1) for count in left))
+        backwards = (slice(None), *[slice(None, None, -1)] * len(design))
+        for photo in range(photos):
+            ways = before[photo][used] * after[photos - 1 - photo][used][backwards]
+            result[:, photo, code] = masks[:, photo, code] * ways.reshape(groups, -1).sum(1)
     return np.asarray(result / result.sum(2, keepdims=True))
 
 

@@ -33,9 +33,11 @@ def judged(blind: Blind) -> tuple[dict[str, Any], pd.DataFrame]:
     found = np.isin(person[own], cells[1][whole])
     sure, belong = blind.sure[own], belongs(group, person)[own]
     bins = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
-    rows = pd.DataFrame({"sure": sure, "right": belong.astype(np.float64), "photos": 1}).groupby(bins)
-    table = rows.agg({"sure": "mean", "right": "mean", "photos": "sum"}).reset_index(drop=True)
-    error = float((table["sure"] - table["right"]).abs() @ table["photos"] / max(len(sure), 1))
+    photos = np.bincount(bins, minlength=BINS)
+    filled = photos > 0
+    means = [np.bincount(bins, each, BINS)[filled] / photos[filled] for each in (sure, belong)]
+    table = pd.DataFrame({"sure": means[0], "right": means[1], "photos": photos[filled]})
+    error = float(np.abs(means[0] - means[1]) @ photos[filled] / max(len(sure), 1))
     return {
         "pairs": {"precision": right / max(joined, 1), "recall": right / max(true, 1)},
         "whole": float(found.mean()),

@@ -15,7 +15,7 @@ from facemask.core.folds import person_folds
 from facemask.core.labels import Array, encode
 from facemask.core.predictions import JOINT_COLUMNS
 from facemask.params import section
-from facemask.stack.choice import choose
+from facemask.stack.choice import TrainPhotos, choose
 from facemask.stack.member_tables import gather
 
 PHOTOS_A_PERSON, FOLDS = 7, 5
@@ -50,10 +50,7 @@ def main() -> None:
     started = time.perf_counter()
     outcome = choose(
         evidence,
-        truth,
-        photos["person"].to_numpy(str),
-        np.full(len(truth), True),
-        folds,
+        TrainPhotos(truth, photos["person"].to_numpy(str), np.full(len(truth), True), folds),
         candidates=candidates,
         seed=0,
     )

@@ -103,7 +103,7 @@ def _extractors(members: DictConfig, trained: ListConfig, voter: str, persons: D
     """The extractors that the run needs: those of its members and voters of the kind `probe`, and of persons."""
     recipes = [members[name] for name in [*trained, voter] if name in members]
     wanted = [recipe.features for recipe in recipes if recipe.get("kind") == "probe"]
-    wanted += [persons.features] if persons and persons.get("features") else []
+    wanted += [persons.features] if persons and persons.pool is True else []
     return OmegaConf.create(list(dict.fromkeys(wanted)))
 
 
@@ -128,6 +128,11 @@ def _further(members: DictConfig, trained: ListConfig) -> ListConfig:
 def _when(condition: ListConfig, value: str) -> ListConfig:
     """[value] where the list has an item, else []: a matrix over it is one stage, or none."""
     return OmegaConf.create([value] if condition else [])
+
+
+def _where(switch: bool, value: str) -> ListConfig:
+    """[value] where the switch is on, else []."""
+    return OmegaConf.create([value] if switch is True else [])
 
 
 def _info(root: str | None) -> str:
@@ -166,6 +171,7 @@ for _name, _resolver, _nothing in (
     ("versions", _versions, {}),
     ("further", _further, []),
     ("when", _when, []),
+    ("where", _where, []),
     ("made", _made, ABSENT),
 ):
     OmegaConf.register_new_resolver(_name, _or_nothing(_resolver, _nothing), replace=True)

@@ -1,6 +1,8 @@
 """Stack the members' prediction tables: compare the candidates and write the chosen one's probabilities."""
 
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,8 @@ from facemask.core.files import write_csv, write_json, write_parquet
 from facemask.core.folds import person_folds
 from facemask.core.predictions import JOINT_COLUMNS, read_members
 from facemask.core.tables import read_table
-from facemask.stack.choice import choose
+from facemask.persons.pooled_groups import Groups, groups_of
+from facemask.stack.choice import Ensemble, TrainPhotos, choose
 from facemask.stack.member_tables import gather
 from facemask.submit.scores import train_classes
 
@@ -21,27 +24,38 @@ def main() -> None:
     section, seed = params.section("stack"), params.section("seed")
     photos = read_table(paths.training_table("competition"))
     predictions = gather(read_members(paths.PREDICTIONS, params.section("model")["members"]), photos)
+    persons = params.section("persons")
     is_train = (photos["split"] == "train").to_numpy()
     train = photos[is_train]
-    outcome = choose(
-        predictions.take(np.flatnonzero(is_train)),
+    known = TrainPhotos(
         train_classes(train),
         train["person"].to_numpy(str),
         (train["weight"] > 0).to_numpy(),
         person_folds(train, section["folds"], seed, "stack"),
-        candidates=section["candidates"],
-        seed=seed,
+        _groups(paths.PERSONS_TRAIN, train["photo"], persons),
     )
-    probabilities = np.concatenate([outcome.out_of_fold, outcome.ensemble(predictions.take(np.flatnonzero(~is_train)))])
-    table = pd.DataFrame(probabilities.astype(np.float32), columns=list(JOINT_COLUMNS))
-    table.insert(0, "photo", pd.concat([train["photo"], photos.loc[~is_train, "photo"]], ignore_index=True))
-    write_parquet(table, paths.PROBABILITIES)
-    write_json(outcome.summary(), paths.CHOICE)
-    write_csv(pd.json_normalize([asdict(entry) for entry in outcome.entries]), paths.CANDIDATES)
-    factors = outcome.ensemble.factors
-    chosen = {"name": outcome.ensemble.name, "factors": None if factors is None else factors.tolist(), "seed": seed}
-    write_json(chosen, paths.STACKER)
-    print(f"stack: {outcome.ensemble.name}. {outcome.reason}.")
+    found = choose(predictions.take(np.flatnonzero(is_train)), known, candidates=section["candidates"], seed=seed)
+    rest, evaluated = predictions.take(np.flatnonzero(~is_train)), photos.loc[~is_train, "photo"]
+    groups, alone = _groups(paths.PERSONS_EVAL, evaluated, persons), found.alone or found
+    for outcome, path in ((found, paths.PROBABILITIES), (alone, paths.ALONE)):
+        probabilities = np.concatenate([outcome.out_of_fold, outcome.ensemble(rest, groups)])
+        table = pd.DataFrame(probabilities.astype(np.float32), columns=list(JOINT_COLUMNS))
+        table.insert(0, "photo", pd.concat([train["photo"], evaluated], ignore_index=True))
+        write_parquet(table, path)
+    write_json(found.summary(), paths.CHOICE)
+    write_csv(pd.json_normalize([asdict(entry) for entry in found.entries]), paths.CANDIDATES)
+    write_json({"alone": kept(alone.ensemble, seed), "chosen": kept(found.ensemble, seed)}, paths.STACKER)
+    print(f"stack: {found.ensemble.name}. {found.reason}.")
+
+
+def _groups(path: Path, photos: pd.Series, persons: dict[str, Any]) -> Groups | None:
+    return groups_of(read_table(path), photos, persons["design"]) if persons["pool"] else None
+
+
+def kept(ensemble: Ensemble, seed: int) -> dict[str, Any]:
+    """What fits the ensemble again."""
+    factors = None if ensemble.factors is None else ensemble.factors.tolist()
+    return {"name": ensemble.name, "factors": factors, "seed": seed}
 
 
 if __name__ == "__main__":

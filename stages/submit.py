@@ -29,7 +29,8 @@ def main() -> None:
     parts = scores.parts_of(photos, read_truth(params.section("given")["truth"], "eval.csv"))
     members = read_members(paths.PREDICTIONS, model["members"])
     references = read_members(paths.PREDICTIONS, model["reference"]) if model["reference"] else {}
-    board = scores.scoreboard(stack, members, references, parts, fallback)
+    alone = read_table(paths.ALONE) if params.section("persons")["pool"] else None
+    board = scores.scoreboard(stack, members, references, parts, fallback, alone)
     write_csv(submission, paths.SUBMISSION)
     write_json(board, paths.SCORES)
     write_json(scores.summary(board, json.loads(paths.LABEL_COUNTS.read_text())), paths.SUMMARY)

@@ -13,7 +13,7 @@ from facemask.core.labels import ATTRIBUTES, CLASSES, decode
 from facemask.core.predictions import JOINT_COLUMNS
 from facemask.core.rng import generator
 from facemask.stack.candidates import CANDIDATES, worth_trying
-from facemask.stack.choice import TOLERANCE, Ensemble, Outcome, choose
+from facemask.stack.choice import TOLERANCE, Ensemble, Outcome, TrainPhotos, choose
 from facemask.stack.correction import corrected, fit_correction
 from facemask.stack.crossfit import crossfit
 from facemask.stack.log_linear_pool import bands_of, fit_pool
@@ -38,7 +38,9 @@ def evidence() -> Predictions:
 def chosen(evidence: Predictions, candidates: list[str], usable: np.ndarray | None = None) -> Outcome:
     usable = np.ones(len(TRAIN), dtype=bool) if usable is None else usable
     fold = person_folds(TABLE.iloc[TRAIN], 3, 3, "stack")
-    return choose(evidence.take(TRAIN), TRUTH[TRAIN], PERSONS[TRAIN], usable, fold, candidates=candidates, seed=3)
+    return choose(
+        evidence.take(TRAIN), TrainPhotos(TRUTH[TRAIN], PERSONS[TRAIN], usable, fold), candidates=candidates, seed=3
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,12 @@ def test_dropped_photos_are_predicted_but_teach_nothing(evidence: Predictions) -
     fold = person_folds(TABLE.iloc[TRAIN], 3, 3, "stack")
     spoiled[TRAIN[:70]] = (spoiled[TRAIN[:70]] + 5) % 18
     first, second = (
-        choose(evidence.take(TRAIN), truth[TRAIN], PERSONS[TRAIN], usable, fold, candidates=["logistic"], seed=3)
+        choose(
+            evidence.take(TRAIN),
+            TrainPhotos(truth[TRAIN], PERSONS[TRAIN], usable, fold),
+            candidates=["logistic"],
+            seed=3,
+        )
         for truth in (TRUTH, spoiled)
     )
     np.testing.assert_array_equal(first.out_of_fold, second.out_of_fold)

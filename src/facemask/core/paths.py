@@ -14,6 +14,12 @@ LABEL_COUNTS = Path("data/labels/counts.json")
 SECOND_ROUND = Path("data/training/second.parquet")  # the training table with pseudo-labels
 PSEUDO_LABELS = Path("data/training/pseudo_labels.csv")
 PSEUDO_COUNTS = Path("data/training/pseudo.json")
+PERSONS_TRAIN = Path("data/persons/train.parquet")  # photo, group, sure: formed blindly within the stack's folds
+PERSONS_EVAL = Path("data/persons/eval.parquet")
+LIKENESS = Path("data/persons/likeness.safetensors")  # what groups anyone's photos, and ...
+GROUPING = Path("data/persons/grouping.json")  # ... how
+DOUBTFUL_PERSONS = Path("data/persons/doubtful.csv")
+PERSONS_RELIABILITY = Path("data/persons/reliability.csv")
 MODELS = Path("data/models")
 PREDICTIONS = Path("data/predictions")
 TEACHERS = Path("data/teachers")
@@ -21,6 +27,7 @@ PROBABILITIES = Path("data/ensemble/probabilities.parquet")
 CANDIDATES = Path("data/ensemble/candidates.csv")
 CHOICE = Path("data/ensemble/choice.json")
 STACKER = Path("data/ensemble/stacker.json")
+ALONE = Path("data/ensemble/alone.parquet")  # the probabilities without pooling
 BUNDLE = Path("data/ensemble/model")
 EXPLAINED = Path("data/explain")  # Grad-CAM maps and predictions of external photos
 SHEETS = Path("data/sheets")  # figures that show photos, outside git
@@ -30,6 +37,7 @@ REPORT = Path("report.html")
 SUBMISSION = Path("submission.csv")
 
 SCORES = Path("metrics/scores.json")
+PERSONS = Path("metrics/persons.json")
 SUMMARY = Path("metrics/summary.json")  # the figures that people compare: DVC's metrics
 
 

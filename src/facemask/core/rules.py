@@ -24,6 +24,7 @@ def faults(params: Params) -> Iterator[str]:
     yield from _relabel(params)
     yield from _rounds(params)
     yield from _weights(params)
+    yield from _persons(params)
     yield from _stacked(params)
     if params.data.name == "drawn" and not params.data.root:
         yield "data.root is null, and data.name is 'drawn'; take data=competition for a tree of your own"
@@ -133,6 +134,13 @@ def _weights(params: Params) -> Iterator[str]:
             yield f"members.{name}.weights is 'folder', and training.weights_dir is null; give the folder of <backbone>.safetensors"
         if options and options.dropout_passes and not recipe.dropout.rate:
             yield f"predict.{name}.dropout_passes is {options.dropout_passes}, and members.{name}.dropout.rate is 0; set either"
+
+
+def _persons(params: Params) -> Iterator[str]:
+    persons = params.persons
+    if persons.design and sum(persons.design.model_dump().values()) != persons.photos:
+        shown = ", ".join(f"{mask}: {count}" for mask, count in persons.design.model_dump().items())
+        yield f"persons.design is {{{shown}}}, and persons.photos is {persons.photos}; give as many photos in all, or persons.design=null"
 
 
 def _stacked(params: Params) -> Iterator[str]:

@@ -88,6 +88,9 @@ class Given(Section):
     voter: AnyPath
     truth: AnyPath
     pseudo: AnyPath
+    persons_train: AnyPath
+    persons_eval: AnyPath
+    persons_doubtful: AnyPath
 
 
 class Ingest(Section):
@@ -166,6 +169,22 @@ class Training(Section):
     weights_dir: PathOrNull
 
 
+class Design(Section):
+    wear: Count
+    incorrect: Count
+    not_wear: Count
+
+
+class Persons(Section):
+    pool: StrictBool
+    features: Text
+    photos: Annotated[Annotated[int, whole(2, 1000)] | None, expects("a whole number from 2 to 1000, or null")]
+    design: Annotated[
+        Design | None, expects("photos of each mask, such as {wear: 5, incorrect: 1, not_wear: 1}, or null")
+    ]
+    extractors: Texts
+
+
 class Stack(Section):
     candidates: Candidates
     folds: Annotated[int, whole(3, 100)]  # a candidate learns on folds of which its own judgement needs two
@@ -209,6 +228,7 @@ class Params(Section):
     pseudo: Pseudo
     training: Training
     predict: dict[str, Predict]
+    persons: Persons
     stack: Stack
     explain: Explain
     report: Report

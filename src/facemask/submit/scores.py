@@ -14,6 +14,7 @@ from facemask.stack.metrics import Interval, accuracy, bootstrap, macro_f1
 
 Scores = dict[str, float]
 PART_NAMES = {"oof": "out-of-fold", "public": "public", "private": "private"}
+ENSEMBLES = ("ensemble", "ensemble, each photo alone")
 WHOLE = "18 classes"  # what a complete member predicts
 KEYS = {WHOLE: ("macro_f1", "accuracy"), **{name: (f"{name}_f1", f"{name}_accuracy") for name in ATTRIBUTES}}
 
@@ -97,8 +98,12 @@ def scoreboard(
     references: Mapping[str, pd.DataFrame],
     parts: list[Part],
     fallback: int,
+    alone: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
-    """The content of metrics/scores.json: the ensemble's parts on top, then members, the baseline and other references."""
+    """The content of metrics/scores.json: the ensemble's parts on top, then members, the baseline and other references.
+
+    alone: the ensemble without pooling by person, where that is on.
+    """
 
     def by_part(name: str, table: pd.DataFrame) -> dict[str, Scores]:
         predicted = predicted_classes(table, name)
@@ -108,6 +113,7 @@ def scoreboard(
     others = [name for name in references if name != "baseline"]
     return (
         by_part("stack", stack)
+        | ({} if alone is None else {"alone": by_part("alone", alone)})
         | {"members": {name: by_part(name, table) for name, table in members.items()}}
         | ({"baseline": by_part("baseline", everyone["baseline"])} if "baseline" in everyone else {})
         | ({"references": {name: by_part(name, references[name]) for name in others}} if others else {})
@@ -117,7 +123,12 @@ def scoreboard(
 def all_scores(board: Mapping[str, Any]) -> dict[str, Any]:
     """Name -> part -> scores of everything on a scoreboard, the ensemble first."""
     others = {**board["members"], **board.get("references", {})}
-    return {"ensemble": board} | others | ({"baseline": board["baseline"]} if "baseline" in board else {})
+    ensembles = dict(zip(ENSEMBLES, (board, board.get("alone")), strict=True))
+    return (
+        {name: scores for name, scores in ensembles.items() if scores}
+        | others
+        | ({"baseline": board["baseline"]} if "baseline" in board else {})
+    )
 
 
 def score_rows(board: Mapping[str, Any]) -> pd.DataFrame:
@@ -137,7 +148,10 @@ def summary(board: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, An
     two), and how many labels were changed and, where that is known, are expected to be wrong. labels: what fix_labels counted.
     """
     figures: dict[str, Any] = {part: dict(board[part]) for part in PART_NAMES if part in board}
-    for name, scores in list(all_scores(board).items())[1:]:
+    if "alone" in board:
+        figures["alone"] = {part: board["alone"][part]["macro_f1"] for part in PART_NAMES if part in board}
+    others = {name: scores for name, scores in all_scores(board).items() if name not in ENSEMBLES}
+    for name, scores in others.items():
         keys = {"macro_f1": name} | {f"{attribute}_f1": f"{name}.{attribute}" for attribute in ATTRIBUTES}
         found = {label: scores["oof"][key] for key, label in keys.items() if key in scores["oof"]}
         whole = len(found) == 1

@@ -1,0 +1,1 @@
+"""Which photos show one person: learned from train persons on features, applied to photos whose persons nobody knows."""

@@ -6,6 +6,7 @@ Nothing is checked here. Of a value that cannot be, a resolver makes nothing, an
 import os
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -26,9 +27,11 @@ def _range(count: int) -> ListConfig:
     return OmegaConf.create(list(range(min(count, MOST_FOLDS))))
 
 
-def _union(*lists: ListConfig) -> ListConfig:
-    """Every item once, at its first place."""
-    return OmegaConf.create(list(dict.fromkeys(item for items in lists for item in items)))
+def _trained(*, _root_: DictConfig) -> ListConfig:
+    """The members that the run trains, each once: the stacked ones, the references and the teachers."""
+    members = _root_.model.members
+    stacked = members.split() if isinstance(members, str) else members
+    return OmegaConf.create(list(dict.fromkeys([*stacked, *_root_.model.reference, *_root_.pseudo.teachers])))
 
 
 def _chosen(group: DictConfig, key: str, usual: list[str]) -> ListConfig:
@@ -66,6 +69,21 @@ def _versions() -> DictConfig:
     return OmegaConf.create(installed_versions())
 
 
+def pipeline_text(trained: ListConfig, fits: DictConfig, versions: DictConfig) -> str:
+    """Of pipeline.yaml: what dvc.yaml iterates over, and the versions that stage `code` depends on."""
+    return OmegaConf.to_yaml(OmegaConf.create({"trained": trained, "fits": fits, "versions": versions}))
+
+
+def _pipeline(*lists: Any) -> str:
+    """Writes pipeline.yaml beside the params.yaml that DVC writes. Returns its fingerprint, which params.yaml holds."""
+    from facemask.core.files import write_text
+    from facemask.params import PIPELINE, fingerprint
+
+    text = pipeline_text(*lists)
+    write_text(text, Path(__file__).resolve().parents[1] / PIPELINE)
+    return fingerprint(text)
+
+
 def _further(members: DictConfig, trained: ListConfig) -> ListConfig:
     """The members whose backbone some trained member starts from after further pre-training."""
     wanted = [members[name].weights for name in trained if name in members]
@@ -94,9 +112,9 @@ def _made(condition: ListConfig, path: str) -> str:
 
 def _or_nothing(resolver: Callable[..., Any], nothing: list[Any] | dict[str, Any] | str) -> Callable[..., Any]:
     @wraps(resolver)
-    def resolve(*arguments: Any) -> Any:
+    def resolve(*arguments: Any, **nodes: Any) -> Any:
         try:
-            return resolver(*arguments)
+            return resolver(*arguments, **nodes)
         except (AttributeError, TypeError):  # arguments of another type than the schema's
             return nothing if isinstance(nothing, str) else OmegaConf.create(nothing)
 
@@ -107,11 +125,12 @@ for _name, _resolver, _nothing in (
     ("info", _info, ABSENT),
     ("given", _given, ABSENT),
     ("range", _range, []),
-    ("union", _union, []),
+    ("trained", _trained, []),
     ("chosen", _chosen, []),
     ("students", _students, []),
     ("fits", _fits, {}),
     ("versions", _versions, {}),
+    ("pipeline", _pipeline, ""),
     ("further", _further, []),
     ("when", _when, []),
     ("made", _made, ABSENT),

@@ -328,6 +328,7 @@ class Params(Section):
     members: dict[str, Recipe]
     seed: Annotated[int, whole(0, HUGE), expects(f"a whole number from 0 to {HUGE}")]
     folds: list[Count]
+    pipeline: Text  # fingerprint of pipeline.yaml, in which trained, fits and versions stand
     trained: Texts
     students: Texts
     fits: dict[str, dict[str, Any]]  # made by a resolver

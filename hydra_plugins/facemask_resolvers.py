@@ -48,7 +48,7 @@ def _fits(members: DictConfig, trained: ListConfig, folds: ListConfig) -> DictCo
     """<member>-<fold> -> what that fit reads: its weights where they are a file, and of each source its training table and
     pixels, where its recipe names the source. A student (source `pseudo`) reads the second round's table instead.
     """
-    fits = {}
+    fits: dict[str, Any] = {}
     for member in trained:
         recipe = members[member] if member in members else OmegaConf.create({"weights": "", "sources": []})
         own = {"weights": recipe.weights if recipe.weights.endswith(".safetensors") else ABSENT}

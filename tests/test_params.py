@@ -25,7 +25,8 @@ from facemask.train.samplers import SAMPLERS
 def test_params_yaml_is_what_conf_composes():
     text = Path("params.yaml").read_text() + Path("pipeline.yaml").read_text()
     composed, written = yaml.safe_load(params.compose([])), yaml.safe_load(text)
-    assert composed.pop("pipeline") and written.pop("pipeline")
+    assert composed.pop("pipeline")
+    assert written.pop("pipeline")
     assert composed.pop("versions").keys() == written.pop("versions").keys(), "their numbers hang on the Python"
     assert composed == written
 

@@ -29,7 +29,7 @@ from facemask.ingest.decode import decode
 from facemask.tools.serve.bundle import columns
 from facemask.tools.serve.final_ensemble import FinalEnsemble
 from facemask.tools.serve.mlflow_mirror import ALIAS, EXPERIMENT, MODEL, MODEL_URI, Record, mirror, register
-from facemask.train.checkpoint import read_times, write_times
+from facemask.train.fit_times import read_times, training_cost, write_times
 
 # What MLflow's pages complain of by themselves: a question to its log-in, which a local server has not, and a resized panel.
 MLFLOWS_OWN = ("/mlflow/users/current", "ResizeObserver loop")
@@ -252,6 +252,8 @@ def test_a_fits_times_are_those_of_its_process_and_where_it_did_not_run_its_file
     started, ended = read_times(folder)
     assert started == 3.5
     assert abs(ended - time.time()) < 60
+    cost = training_cost([folder, Path("data/models/nfnet/1")])
+    assert cost == {"seconds": round(ended - started, 1), "fits": 2}, "the two wrote the same history"
 
 
 @contextmanager

@@ -185,7 +185,9 @@ def _content() -> dict[str, Any]:
             text += pipeline_text
         return _checked(text)
     except FileNotFoundError:
-        raise UserError(f"{FILE} or {PIPELINE} is missing; run `python -m facemask.params` in the repository's root") from None
+        raise UserError(
+            f"{FILE} or {PIPELINE} is missing; run `python -m facemask.params` in the repository's root"
+        ) from None
     except UnicodeDecodeError:
         raise UserError(f"{FILE} is not UTF-8 text; {AGAIN}") from None
 

@@ -29,6 +29,7 @@ SUBMISSION = Path("submission.csv")
 
 SCORES = Path("metrics/scores.json")
 SUMMARY = Path("metrics/summary.json")  # the figures that people compare: DVC's metrics
+TIMES = Path("metrics/times.json")  # another of DVC's metrics, apart: equal runs differ in it
 
 
 def code(stage: str) -> Path:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from facemask.core.files import locked, replacing, sync, write_json
+from facemask.core.files import locked, replacing, sync
 from facemask.nets.weights import save_tensors
 from facemask.train.processes import is_main_process
 
@@ -143,24 +142,3 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tens
         shaped = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
         values.setdefault(int(index), {})[name] = shaped
     optimizer.load_state_dict(optimizer.state_dict() | {"state": values})
-
-
-def write_times(folder: Path, started: float) -> None:
-    """Write down when the fit that wrote folder/history.csv started, and that it ends now (seconds since 1970).
-
-    Beside the checkpoints: as a DVC output two equal fits would differ.
-    """
-    write_json([started, time.time()], _times(folder))
-
-
-def read_times(folder: Path) -> tuple[float, float]:
-    """Start and end of a fit; of one that did not run here (DVC's run cache, a pull) the history file's time, twice."""
-    if _times(folder).exists():
-        started, ended = json.loads(_times(folder).read_text())
-        return started, ended
-    return ((folder / "history.csv").stat().st_mtime,) * 2
-
-
-def _times(folder: Path) -> Path:
-    name = f"{mark_of(folder / 'history.csv')}.json"
-    return Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / "times" / name

@@ -23,6 +23,7 @@ from facemask.tools.report.material import Material, Pixels
 from facemask.tools.report.photo_rows import MAIN
 from facemask.tools.report.report_page import page, photo
 from facemask.tools.report.second_round import SecondRound
+from facemask.train.fit_times import training_cost
 
 
 def report(options: Mapping[str, Any], networks: Sequence[Mapping[str, Any]]) -> int:
@@ -42,6 +43,8 @@ def report(options: Mapping[str, Any], networks: Sequence[Mapping[str, Any]]) ->
     for name, table in plot_tables(rows, material.curves, material.candidates).items():
         write_csv(table, paths.PLOTS / f"{name}.csv")
     write_json(found, paths.FINDINGS)
+    fits = [paths.fit(member, fold) for member in options["trained"] for fold in options["folds"]]
+    write_json({"training": training_cost(fits)}, paths.TIMES)
     title = "Face masks: what the ensemble gets wrong"
     write_text(page(title, *sections.top(material, found), shown), paths.REPORT)
     return len(shown)

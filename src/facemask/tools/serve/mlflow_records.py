@@ -10,7 +10,7 @@ import pandas as pd
 from facemask.core import paths
 from facemask.core.tables import SOURCES
 from facemask.tools.serve.mlflow_mirror import Record
-from facemask.train.checkpoint import read_times
+from facemask.train.fit_times import read_times
 
 RECORDED = (
     "seed", "draw", "ingest", "relabel", "fix_labels", "resample", "pretrain", "pseudo", "training", "stack", "predict",

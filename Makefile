@@ -67,6 +67,6 @@ lock: ## after a change of pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --extra cluster --extra dev pyproject.toml -o requirements.lock
 
 clean: ## what the pipeline made; the environment and the raw data stay
-	rm -rf data/code data/drawn data/photos data/labels data/training data/pretrained data/models data/predictions
+	rm -rf data/code data/drawn data/photos data/features data/labels data/training data/pretrained data/models data/predictions
 	rm -rf data/teachers data/ensemble data/explain data/sheets data/findings.json
 	rm -rf .checkpoints submission.csv report.html mlflow.db mlruns

@@ -62,6 +62,14 @@ def _fits(members: DictConfig, trained: ListConfig, folds: ListConfig) -> DictCo
     return OmegaConf.create(fits)
 
 
+def _extractors(members: DictConfig, trained: ListConfig, voter: str, persons: DictConfig | None) -> ListConfig:
+    """The extractors that the run needs: those of its members and voters of the kind `probe`, and of persons."""
+    recipes = [members[name] for name in [*trained, voter] if name in members]
+    wanted = [recipe.features for recipe in recipes if recipe.get("kind") == "probe"]
+    wanted += [persons.features] if persons and persons.get("features") else []
+    return OmegaConf.create(list(dict.fromkeys(wanted)))
+
+
 def _versions() -> DictConfig:
     """Of the libraries that compute, what is installed: another version re-runs the stages that import it."""
     from facemask.core.code import installed_versions
@@ -129,6 +137,7 @@ for _name, _resolver, _nothing in (
     ("chosen", _chosen, []),
     ("students", _students, []),
     ("fits", _fits, {}),
+    ("extractors", _extractors, []),
     ("versions", _versions, {}),
     ("pipeline", _pipeline, ""),
     ("further", _further, []),

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from facemask import params
 from facemask.core import paths
+from facemask.core.checkpoint_folder import mark_of
 from facemask.core.code import stage
 from facemask.core.errors import UserError
 from facemask.tools.serve.bundle import columns, open_bundle
 from facemask.tools.serve.mlflow_mirror import MODEL_URI, first_line, mirror, register
 from facemask.tools.serve.mlflow_records import SECTIONS, experiment_records
-from facemask.train.checkpoint import mark_of
 
 
 def main() -> None:

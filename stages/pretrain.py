@@ -7,13 +7,13 @@ import pandas as pd
 
 from facemask import params
 from facemask.core import paths
+from facemask.core.checkpoint_folder import checkpoint_folder, mark_of
 from facemask.core.code import fingerprint, stage
 from facemask.core.files import replacing, write_csv
 from facemask.core.tables import SOURCES, joined, read_table
 from facemask.nets.model import sized
 from facemask.nets.weights import save_tensors
 from facemask.tools.pretrain.pretrain import pretrain, seen_photos
-from facemask.train.checkpoint import checkpoint_folder, mark_of
 from facemask.train.engine import Fit
 from facemask.train.memory import enough_memory
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from facemask import params
 from facemask.core import paths
+from facemask.core.checkpoint_folder import checkpoint_folder, mark_of
 from facemask.core.code import fingerprint, stage
 from facemask.core.files import write_csv
 from facemask.core.folds import check_persons, person_folds
@@ -11,7 +12,6 @@ from facemask.core.tables import read_table
 from facemask.nets.model import sized
 from facemask.relabel.ranking import find_suspects
 from facemask.relabel.voters import judge
-from facemask.train.checkpoint import checkpoint_folder, mark_of
 from facemask.train.engine import Fit
 
 

@@ -8,17 +8,15 @@ import pandas as pd
 
 from facemask import params
 from facemask.core import paths
+from facemask.core.checkpoint_folder import checkpoint_folder, is_main_process, mark_of, write_times
 from facemask.core.code import fingerprint, stage
 from facemask.core.files import replacing, write_csv
 from facemask.core.folds import check_persons
 from facemask.core.tables import SOURCES, joined, read_table
 from facemask.nets.model import sized
 from facemask.nets.weights import save_tensors
-from facemask.train.checkpoint import checkpoint_folder, mark_of
 from facemask.train.engine import Fit
 from facemask.train.fit import fit
-from facemask.train.fit_times import write_times
-from facemask.train.processes import is_main_process
 from facemask.train.rows import learnable, without_labels
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import pandas as pd
 from learning import TRAINING, job
 
+from facemask.core.checkpoint_folder import is_main_process
 from facemask.core.files import replacing
 from facemask.train.fit import fit
-from facemask.train.processes import accelerator, is_main_process
+from facemask.train.processes import accelerator
 from facemask.train.rows import learnable
 
 

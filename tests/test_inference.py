@@ -7,11 +7,11 @@ from learning import TRAINING, recipe, world
 from facemask.core.predictions import predicts
 from facemask.ingest.geometry import centre_view
 from facemask.ingest.store import Photos
+from facemask.ingest.views import SHIFT, VIEWS, cut
 from facemask.nets.model import build
 from facemask.oof.mc_dropout import Passes, pooled, summary
 from facemask.oof.out_of_fold import predict_out_of_fold
 from facemask.oof.prediction import Inference, predict
-from facemask.oof.views import SHIFT, VIEWS, cut
 
 torch.set_num_threads(1)  # as the stages do: many tiny batches only wait for each other
 

@@ -9,13 +9,13 @@ import yaml
 from learning import ALSO
 
 from facemask import params
-from facemask.core import licences, schema
+from facemask.core import licences, recipe_schema, schema, value_types
 from facemask.core.errors import UserError
 from facemask.fix_labels.fixing import ACTIONS
 from facemask.ingest.sources import SOURCES
+from facemask.ingest.views import VIEWS
 from facemask.nets.heads import AGE_HEADS
 from facemask.nets.losses import LOSSES
-from facemask.oof.views import VIEWS
 from facemask.relabel.voters import PROTOCOLS
 from facemask.stack.candidates import CANDIDATES
 from facemask.train.optimizer import CLIPPINGS, RATES
@@ -210,18 +210,18 @@ def test_a_number_that_cannot_be_is_refused_where_a_stage_reads_it(monkeypatch, 
 
 
 def test_the_schemas_choices_are_those_of_the_code_that_reads_them():
-    recipe = {name: field.annotation for name, field in schema.Recipe.model_fields.items()}
+    recipe = {name: field.annotation for name, field in recipe_schema.Recipe.model_fields.items()}
 
     def choices(section, name):
         return set(get_args(section.model_fields[name].annotation))
 
-    assert set(get_args(schema.View)) == set(VIEWS)
-    assert set(get_args(schema.Candidate)) == set(CANDIDATES)
-    assert set(get_args(schema.Source)) == {*ingest_sources(), "pseudo"}
-    assert choices(schema.Loss, "kind") == {*LOSSES, "soft_f1"}
-    assert choices(schema.Sampler, "kind") == set(SAMPLERS)
-    assert choices(schema.Schedule, "rate") == set(RATES)
-    assert choices(schema.Schedule, "clipping") == set(CLIPPINGS)
+    assert set(get_args(value_types.View)) == set(VIEWS)
+    assert set(get_args(value_types.Candidate)) == set(CANDIDATES)
+    assert set(get_args(value_types.Source)) == {*ingest_sources(), "pseudo"}
+    assert choices(recipe_schema.Loss, "kind") == {*LOSSES, "soft_f1"}
+    assert choices(recipe_schema.Sampler, "kind") == set(SAMPLERS)
+    assert choices(recipe_schema.Schedule, "rate") == set(RATES)
+    assert choices(recipe_schema.Schedule, "clipping") == set(CLIPPINGS)
     assert choices(schema.FixLabels, "action") == set(ACTIONS)
     assert choices(schema.Relabel, "protocol") == set(PROTOCOLS)
     assert set(get_args(recipe["age_head"])) == set(AGE_HEADS)

@@ -15,6 +15,7 @@ from fits import fit_into
 from learning import job, recipe, weights_of, world
 from safetensors import safe_open
 
+from facemask.core import checkpoint_folder
 from facemask.core.code import fingerprint
 from facemask.core.errors import UserError
 from facemask.train import checkpoint
@@ -103,26 +104,30 @@ def test_killed_right_after_a_checkpoint_it_goes_on_from_there(place, processes,
 def test_a_second_process_on_the_same_fit_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     refused = pytest.raises(UserError, match="another process")
-    with checkpoint.checkpoint_folder("train", "mark"), refused, checkpoint.checkpoint_folder("train", "mark"):
+    with (
+        checkpoint_folder.checkpoint_folder("train", "mark"),
+        refused,
+        checkpoint_folder.checkpoint_folder("train", "mark"),
+    ):
         pass
     assert not (tmp_path / ".checkpoints" / "train" / "mark").exists()
 
 
 def test_what_stopped_early_leaves_its_checkpoint_and_frees_the_lock(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    with pytest.raises(KeyboardInterrupt), checkpoint.checkpoint_folder("train", "mark") as folder:
+    with pytest.raises(KeyboardInterrupt), checkpoint_folder.checkpoint_folder("train", "mark") as folder:
         (folder / "last.safetensors").touch()
         raise KeyboardInterrupt
-    with checkpoint.checkpoint_folder("train", "mark") as folder:
+    with checkpoint_folder.checkpoint_folder("train", "mark") as folder:
         assert (folder / "last.safetensors").exists()
 
 
 def test_the_mark_changes_with_parameters_data_and_code(tmp_path):
     data = tmp_path / "data"
     data.write_bytes(bytes(100))
-    marks = [checkpoint.mark_of(1, {"lr": 0.1}, data), checkpoint.mark_of(1, {"lr": 0.2}, data)]
+    marks = [checkpoint_folder.mark_of(1, {"lr": 0.1}, data), checkpoint_folder.mark_of(1, {"lr": 0.2}, data)]
     data.write_bytes(bytes(99) + b"1")
-    marks.append(checkpoint.mark_of(1, {"lr": 0.1}, data))
+    marks.append(checkpoint_folder.mark_of(1, {"lr": 0.1}, data))
     assert len(set(marks)) == 3
     code = fingerprint(Path("stages/train.py"))
     assert f"torch {torch.__version__.split('+')[0]}\n" in code
@@ -130,15 +135,15 @@ def test_the_mark_changes_with_parameters_data_and_code(tmp_path):
 
 
 def test_a_large_file_is_marked_by_samples_and_its_size(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "SAMPLE_BYTES", 16)
+    monkeypatch.setattr(checkpoint_folder, "SAMPLE_BYTES", 16)
     data = tmp_path / "data"
     content = np.random.default_rng(0).bytes(100_000)
     data.write_bytes(content)
-    first = checkpoint.mark_of(data)
+    first = checkpoint_folder.mark_of(data)
     data.write_bytes(content[::-1])
-    assert checkpoint.mark_of(data) != first
+    assert checkpoint_folder.mark_of(data) != first
     data.write_bytes(content + b"0")
-    assert checkpoint.mark_of(data) != first
+    assert checkpoint_folder.mark_of(data) != first
 
 
 def flipped(content: bytes) -> bytes:

@@ -24,12 +24,12 @@ from selenium.webdriver.support.ui import WebDriverWait
 from serving_world import SHORT_SIDE, encoded, jpeg, write_ensemble
 
 from facemask import params
+from facemask.core.checkpoint_folder import read_times, training_cost, write_times
 from facemask.core.errors import UserError
 from facemask.ingest.decode import decode
 from facemask.tools.serve.bundle import columns
 from facemask.tools.serve.final_ensemble import FinalEnsemble
 from facemask.tools.serve.mlflow_mirror import ALIAS, EXPERIMENT, MODEL, MODEL_URI, Record, mirror, register
-from facemask.train.fit_times import read_times, training_cost, write_times
 
 # What MLflow's pages complain of by themselves: a question to its log-in, which a local server has not, and a resized panel.
 MLFLOWS_OWN = ("/mlflow/users/current", "ResizeObserver loop")

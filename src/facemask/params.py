@@ -87,7 +87,7 @@ def _composed(overrides: list[str], root: Path) -> tuple[str, str]:
 def quoted(override: str) -> str:
     """The override with a path's value in quotes, which Hydra's grammar asks for around spaces, Hangul, brackets and the like."""
     key, _, value = override.partition("=")
-    is_file = re.fullmatch(r"members\.\w+\.weights", key) and value.endswith(".safetensors")
+    is_file = re.fullmatch(r"(members|features)\.\w+\.weights", key) and value.endswith(".safetensors")
     if not (key.lstrip("+") in PATHS or is_file) or value in ("", "null"):
         return override
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
@@ -171,7 +171,11 @@ def fold_counts() -> dict[str, int]:
 def used_networks() -> list[dict[str, Any]]:
     """licences.used_networks of params.yaml; nothing of a part of it."""
     content = _content()
-    return licences.used_networks(content) if {"members", "relabel", "pretrain", "ingest"} <= content.keys() else []
+    return (
+        licences.used_networks(content)
+        if {"members", "features", "relabel", "pretrain", "ingest"} <= content.keys()
+        else []
+    )
 
 
 def _content() -> dict[str, Any]:
@@ -222,10 +226,19 @@ def parsed(text: str) -> dict[str, Any]:
 
 def member(name: str) -> Any:
     """One member's recipe. Raises UserError, listing the members, if there is none of that name."""
-    members = section("members")
-    if name not in members:
-        raise UserError(f"{FILE}: members.{name} does not exist; choose from {', '.join(members)}")
-    return members[name]
+    return _named("members", name)
+
+
+def extractor(name: str) -> Any:
+    """One section of features. Raises UserError, listing the extractors, if there is none of that name."""
+    return _named("features", name)
+
+
+def _named(key: str, name: str) -> Any:
+    parts = section(key)
+    if name not in parts:
+        raise UserError(f"{FILE}: {key}.{name} does not exist; choose from {', '.join(parts)}")
+    return parts[name]
 
 
 def check(content: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ DVC runs stages one after another; independent fits in one workspace are safe as
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ def run(targets: list[str]) -> None:
     The second round's students wait for the first's teachers. Raises UserError, naming the stage, where one fails.
     """
     jobs = params.jobs_at_a_time(params.section("training"))
+    _repro([f"features@{name}" for name in params.section("extractors")])
     _dvc("repro", "resample")
     students, folds = params.section("students"), params.section("folds")
     first = [member for member in params.section("trained") if member not in students]
@@ -63,14 +65,13 @@ def check_weights() -> None:
     """Raises UserError for a missing file of weights or of a tokenizer; the fits check the content."""
     training, tokenizer = params.section("training"), params.section("pretrain")["tokenizer"]
     named = {"pretrain.tokenizer": tokenizer} if params.section("pretrain")["backbones"] else {}
-    for name in [*params.section("trained"), params.section("relabel")["member"]]:
-        recipe = params.member(name)
+    for name, recipe in _backbones():
         if recipe["weights"] == "folder":
-            named[f"training.weights_dir (members.{name}.weights is folder)"] = (
+            named[f"training.weights_dir ({name}.weights is folder)"] = (
                 f"{training['weights_dir']}/{recipe['backbone']}.safetensors"
             )
         elif not recipe["weights"].startswith(FURTHER):
-            named[f"members.{name}.weights"] = recipe["weights"]
+            named[f"{name}.weights"] = recipe["weights"]
     for key, path in named.items():
         if path.endswith(".safetensors") and not Path(path).is_file():
             raise UserError(f"{key}: {path} is no file; put it there, or name another")
@@ -88,21 +89,29 @@ def warn_of_queue(root: Path) -> None:
 
 
 def check_sizes() -> None:
-    """Raises UserError for a member that asks for more pixels than ingest stores."""
+    """Raises UserError for a member or an extractor that asks for more pixels than ingest stores."""
     stored = params.section("ingest")["short_side"]
-    for name in [*params.section("trained"), params.section("relabel")["member"]]:
-        size = params.member(name)["size"] or _default_size(name)
+    for name, recipe in _backbones():
+        size = recipe["size"] or _default_size(recipe)
         if min(size) > stored:
             raise UserError(
-                f"members.{name}.size is {size}, and ingest stores a short side of {stored};"
+                f"{name}.size is {size}, and ingest stores a short side of {stored};"
                 f" set ingest.short_side={min(size)} or a smaller size"
             )
 
 
-def _default_size(member: str) -> list[int]:
+def _backbones() -> Iterator[tuple[str, dict[str, Any]]]:
+    """(key, its section) of every member, voter and extractor of this run."""
+    for name in dict.fromkeys([*params.section("trained"), params.section("relabel")["member"]]):
+        yield f"members.{name}", params.member(name)
+    for name in params.section("extractors"):
+        yield f"features.{name}", params.extractor(name)
+
+
+def _default_size(recipe: dict[str, Any]) -> list[int]:
     from facemask.nets.model import sized  # takes seconds to import, and only timm's default size needs it
 
-    size: list[int] = sized(params.member(member))["size"]
+    size: list[int] = sized(recipe)["size"]
     return size
 
 

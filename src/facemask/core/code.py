@@ -18,7 +18,7 @@ from facemask.core.errors import UserError, one_sentence
 
 SOURCE = Path(__file__).resolve().parents[2]  # src/, whatever the working directory is
 # They refuse parameters and change no result: editing them re-runs nothing.
-CHECKS_ALONE = {"facemask.core.schema", "facemask.core.rules", "facemask.core.values"}
+CHECKS_ALONE = {f"facemask.core.{name}" for name in ("schema", "recipe_schema", "rules", "values", "value_types")}
 # Import name -> distribution, of the libraries whose version can change a result.
 LIBRARIES = {
     "albumentations": "albumentations",

@@ -58,8 +58,9 @@ LANDMARKS = Network(
 def networks(params: dict[str, Any]) -> Iterator[Network]:
     """The weights that `params` (all of params.yaml) names or brings, each once."""
     members, seen = params["members"], set()
-    for name in [*params["trained"], params["relabel"]["member"]]:
-        network = _start(name, members)
+    found = [_start(name, members, "members") for name in [*params["trained"], params["relabel"]["member"]]]
+    found += [_start(name, params["features"], "features") for name in params["extractors"]]
+    for network in found:
         if network and network.network not in seen:
             seen.add(network.network)
             yield network
@@ -79,13 +80,13 @@ def used_networks(params: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _start(name: str, members: dict[str, Any]) -> Network | None:
-    """What a member's backbone starts from; None: from scratch."""
-    weights, key = members[name]["weights"], f"members.{name}.weights"
-    instead = f"take another backbone, or members.{name}.weights=none"
+def _start(name: str, members: dict[str, Any], section: str) -> Network | None:
+    """What the backbone of a member, or an extractor, starts from; None: from scratch."""
+    weights, key = members[name]["weights"], f"{section}.{name}.weights"
+    instead = f"take another backbone, or {key}=none"
     if weights.startswith(FURTHER):
         origin = weights.removeprefix(FURTHER).removesuffix(".safetensors")
-        return _start(origin, members) if origin != name and origin in members else None
+        return _start(origin, members, section) if origin != name and origin in members else None
     if weights == "none":
         return None
     if weights == "package":

@@ -52,6 +52,10 @@ def ingest_counts(source: str) -> Path:
     return Path(f"data/photos/{source}.json")
 
 
+def features(extractor: str, source: str) -> Path:
+    return Path(f"data/features/{extractor}/{source}.npy")
+
+
 def training_table(source: str) -> Path:
     return Path(f"data/training/{source}.parquet")
 

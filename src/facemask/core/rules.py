@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from facemask.core.labels import ATTRIBUTES
 from facemask.core.licences import FURTHER, PACKAGED
-from facemask.core.schema import Augment, Params, Recipe
+from facemask.core.recipe_schema import Augment, Extractor, Recipe
+from facemask.core.schema import Params
 from facemask.core.values import complaint
 
 
@@ -18,6 +19,7 @@ def faults(params: Params) -> Iterator[str]:
     for name, recipe in params.members.items():
         for fault in recipe_faults(recipe):
             yield f"members.{name}.{fault}"
+    yield from _extractors(params)
     yield from _relabel(params)
     yield from _rounds(params)
     yield from _weights(params)
@@ -30,7 +32,7 @@ def faults(params: Params) -> Iterator[str]:
 
 def recipe_faults(recipe: Recipe) -> Iterator[str]:
     """What no network can be built or trained with; each begins with the recipe's key."""
-    predicts, given = recipe.predicts, recipe.arguments.get("img_size")
+    predicts = recipe.predicts
     if len(set(predicts)) < len(predicts) or ("joint" in predicts and len(predicts) > 1):
         yield f"predicts is {predicts}; give [joint], or any of mask, gender, age once"
     if len(set(recipe.sources)) < len(recipe.sources):
@@ -39,16 +41,21 @@ def recipe_faults(recipe: Recipe) -> Iterator[str]:
         yield f"loss.kind is 'ordinal', and predicts is {predicts}; of an order are ages alone: give cross_entropy, focal or soft_f1"
     if recipe.age_head != "softmax" and "age" not in predicts:
         yield f"age_head is {recipe.age_head!r}, and predicts is {predicts}; give softmax, or let it predict age by itself"
-    if recipe.weights == "package" and recipe.backbone != PACKAGED:
-        yield f"weights is 'package', which is {PACKAGED}'s alone, and backbone is {recipe.backbone!r}; give none, hub or folder"
-    if given and recipe.size and not recipe.arguments.get("dynamic_img_size"):
-        wanted = [given, given] if isinstance(given, int) else given
-        if wanted != recipe.size:
-            yield f"size is {recipe.size}, and arguments.img_size is {given}; give both the same"
+    yield from _backbone_faults(recipe)
     shares = recipe.sampler.shares
     if shares and not sum(shares.get(source, 0) for source in recipe.sources):
         yield f"sampler.shares is {shares}; give one of the member's sources ({', '.join(recipe.sources)}) a share above 0"
     yield from _augment_faults(recipe)
+
+
+def _backbone_faults(part: Recipe | Extractor) -> Iterator[str]:
+    if part.weights == "package" and part.backbone != PACKAGED:
+        yield f"weights is 'package', which is {PACKAGED}'s alone, and backbone is {part.backbone!r}; give none, hub or folder"
+    given = part.arguments.get("img_size")
+    if given and part.size and not part.arguments.get("dynamic_img_size"):
+        wanted = [given, given] if isinstance(given, int) else given
+        if wanted != part.size:
+            yield f"size is {part.size}, and arguments.img_size is {given}; give both the same"
 
 
 def _augment_faults(recipe: Recipe) -> Iterator[str]:
@@ -70,6 +77,19 @@ def _names(params: Params) -> Iterator[str]:
     for name in params.trained:
         if name not in params.predict:
             yield f"predict.{name} is missing; say in conf/members/{name}.yaml how it predicts"
+
+
+def _extractors(params: Params) -> Iterator[str]:
+    for name in params.extractors:
+        if name not in params.features:
+            yield f"features: there is no extractor {name!r} with this model; choose from {', '.join(params.features)}"
+    for name, extractor in params.features.items():
+        for fault in _backbone_faults(extractor):
+            yield f"features.{name}.{fault}"
+        if len(set(extractor.outputs)) < len(extractor.outputs):
+            yield f"features.{name}.outputs is {extractor.outputs}; name each once"
+        if extractor.weights == "folder" and name in params.extractors and not params.training.weights_dir:
+            yield f"features.{name}.weights is 'folder', and training.weights_dir is null; give the folder of <backbone>.safetensors"
 
 
 def _relabel(params: Params) -> Iterator[str]:

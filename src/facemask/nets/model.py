@@ -60,7 +60,13 @@ def sized(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def build(recipe: dict[str, Any], weights_dir: str | None, pretrained: bool) -> FaceNet:
-    """The recipe's network; `pretrained` loads the backbone's weights (false when trained ones follow).
+    """The recipe's network; `pretrained` loads the backbone's weights (false when trained ones follow). Raises as load_backbone."""
+    backbone = load_backbone(recipe, weights_dir, pretrained)
+    return FaceNet(backbone, backbone.num_features, recipe)
+
+
+def load_backbone(recipe: dict[str, Any], weights_dir: str | None, pretrained: bool = True) -> Any:
+    """The timm model that a recipe (or an extractor) names, without its classifier.
 
     Raises UserError for an unknown backbone, and for weights that are not there or do not fit.
     """
@@ -70,7 +76,7 @@ def build(recipe: dict[str, Any], weights_dir: str | None, pretrained: bool) -> 
     backbone = _create(name, pretrained and recipe["weights"] == "hub", arguments)
     if pretrained:
         load_pretrained(backbone, name, recipe["weights"], weights_dir)
-    return FaceNet(backbone, backbone.num_features, recipe)
+    return backbone
 
 
 def load_trained(recipe: dict[str, Any], path: Path) -> FaceNet:
@@ -105,8 +111,8 @@ def _create(name: str, from_hub: bool, arguments: dict[str, Any]) -> Any:
     return backbone
 
 
-def normalisation(model: FaceNet) -> tuple[Tensor, Tensor]:
-    """(mean, standard deviation) of the backbone's own inputs, each (1, 3, 1, 1), on the scale 0..255."""
+def normalisation(model: nn.Module) -> tuple[Tensor, Tensor]:
+    """(mean, standard deviation) of the inputs of `model.backbone`, each (1, 3, 1, 1), on the scale 0..255."""
     config = resolve_model_data_config(model.backbone)
     mean, deviation = (255 * torch.tensor(config[key]).reshape(1, 3, 1, 1) for key in ("mean", "std"))
     return mean, deviation

@@ -15,7 +15,7 @@ from facemask.core.labels import Array
 from facemask.core.predictions import COLUMNS
 from facemask.core.rng import generator
 from facemask.nets.model import FaceNet
-from facemask.oof.views import averaged
+from facemask.oof.prediction import averaged
 
 PREFIX = "dropout_"  # of the added columns: dropout_p00 .. the mean, dropout_joint_entropy, dropout_joint_information
 ENTROPY, INFORMATION = "_entropy", "_information"

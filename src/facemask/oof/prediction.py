@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from facemask.core.labels import Array
 from facemask.core.predictions import COLUMNS
+from facemask.ingest.views import VIEWS, View, cut
 from facemask.nets.device import autocast, device_of
 from facemask.nets.model import FaceNet, normalisation
-from facemask.oof.views import VIEWS, View, averaged, cut
 
 Also = Callable[[list[Tensor]], dict[str, Array]]  # a batch's features (n, features) of each view -> more columns
 
@@ -98,3 +98,10 @@ def _columns(outputs: list[dict[str, Tensor]], average: str) -> dict[str, Array]
         values = torch.stack(logits).mean(0)[:, None] if head == "years" else averaged(logits, average)
         columns |= dict(zip(COLUMNS[head], values.cpu().numpy().T, strict=True))
     return columns
+
+
+def averaged(logits: list[Tensor], average: str) -> Tensor:
+    """Probabilities (..., classes): the mean over the views (a tensor (..., classes) each) of "probabilities" or of "logits"."""
+    if average == "logits":
+        return torch.stack(logits).mean(0).softmax(-1)
+    return torch.stack([each.softmax(-1) for each in logits]).mean(0)

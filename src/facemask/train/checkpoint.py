@@ -1,11 +1,7 @@
-"""Checkpoints outside every DVC output: exact resume, one process a fit, nothing pickled."""
+"""A fit's checkpoint: exact resume, nothing pickled."""
 
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,52 +9,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from facemask.core.files import locked, replacing, sync
+from facemask.core.checkpoint_folder import is_main_process
+from facemask.core.files import replacing, sync
 from facemask.nets.weights import save_tensors
-from facemask.train.processes import is_main_process
-
-SAMPLES, SAMPLE_BYTES = 256, 1 << 16  # of a file too large to be read at every start
-
-
-def mark_of(*parts: Any) -> str:
-    """16 hex digits of what a fit depends on: any JSON-like values; a Path stands for its bytes, a large file's for samples of them."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Path):
-            _add_file(digest, part)
-        else:
-            digest.update(json.dumps(part, sort_keys=True).encode())
-    return digest.hexdigest()[:16]
-
-
-def _add_file(digest: Any, path: Path) -> None:
-    size = path.stat().st_size
-    digest.update(str(size).encode())
-    with path.open("rb") as file:
-        if size <= SAMPLES * SAMPLE_BYTES:
-            digest.update(file.read())
-            return
-        for number in range(SAMPLES):
-            file.seek((size - SAMPLE_BYTES) * number // (SAMPLES - 1))
-            digest.update(file.read(SAMPLE_BYTES))
-
-
-@contextmanager
-def checkpoint_folder(stage: str, mark: str) -> Iterator[Path]:
-    """$DVC_ROOT/.checkpoints/<stage>/<mark>, held by this process alone and removed when the block ends well.
-
-    Of the processes of one `accelerate launch` the main one holds it for all. Raises UserError if another process holds it.
-    """
-    folder = Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / stage / mark
-    if not is_main_process():
-        yield folder
-        return
-    lock = folder.with_suffix(".lock")
-    with locked(lock, f"{folder}: another process trains this very fit; wait for it or stop it"):
-        folder.mkdir(exist_ok=True)
-        yield folder
-        shutil.rmtree(folder)
-        lock.unlink()
 
 
 class State(NamedTuple):

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from facemask.core.checkpoint_folder import is_main_process
 from facemask.core.errors import UserError
 from facemask.core.rng import seed_of
 from facemask.train import checkpoint
 from facemask.train.optimizer import set_rate
-from facemask.train.processes import is_main_process
 
 CHECKED = 16  # steps between checks of the losses: each check makes a GPU wait until its queue is empty
 

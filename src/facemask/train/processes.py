@@ -1,6 +1,5 @@
 """One process or several (accelerate launch), hidden from the training loop."""
 
-import os
 from typing import Any
 
 import torch
@@ -13,18 +12,14 @@ from torch.distributed.nn.functional import all_reduce
 from facemask.nets.device import device_of, use_threads
 
 
-def is_main_process() -> bool:
-    """Of those that `accelerate launch` started; known before they are connected."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
 def accelerator(training: dict[str, Any], recipe: dict[str, Any]) -> Accelerator:
     """Connects the processes on training.device. training.amp sets the precision, not the launcher."""
     device = device_of(training)
     if device.index is not None:
         torch.cuda.set_device(device)
-    # Layers that are frozen for some epochs leave parameters without gradients, which DDP has to search for.
-    parallel = DistributedDataParallelKwargs(find_unused_parameters=recipe["schedule"]["freeze"] > 0)
+    # Frozen layers leave parameters without gradients, which DDP has to search for.
+    freezes = max(recipe["schedule"]["freeze"], recipe["schedule"]["frozen"]) > 0
+    parallel = DistributedDataParallelKwargs(find_unused_parameters=freezes)
     connected = Accelerator(cpu=device.type == "cpu", mixed_precision="no", kwargs_handlers=[parallel])
     use_threads(training["threads"])
     return connected

@@ -15,8 +15,8 @@ from facemask.core.labels import Array
 from facemask.core.predictions import GRAD_CAM_COLUMNS
 from facemask.ingest.geometry import crop
 from facemask.ingest.store import Photos
+from facemask.ingest.views import VIEWS, cut
 from facemask.nets.model import FaceNet, load_trained, normalisation
-from facemask.oof.views import VIEWS, cut
 
 FRAME = (96, 72)  # rows and columns of a map: the whole photo's frame, so that members with other crops can be compared
 

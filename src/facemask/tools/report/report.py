@@ -10,6 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from facemask.core import paths
+from facemask.core.checkpoint_folder import training_cost
 from facemask.core.files import replacing, write_csv, write_json, write_text
 from facemask.core.labels import Array
 from facemask.core.predictions import read_members
@@ -23,7 +24,6 @@ from facemask.tools.report.material import Material, Pixels
 from facemask.tools.report.photo_rows import MAIN
 from facemask.tools.report.report_page import page, photo
 from facemask.tools.report.second_round import SecondRound
-from facemask.train.fit_times import training_cost
 
 
 def report(options: Mapping[str, Any], networks: Sequence[Mapping[str, Any]]) -> int:

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from facemask.core import paths
+from facemask.core.checkpoint_folder import read_times
 from facemask.core.tables import SOURCES
 from facemask.tools.serve.mlflow_mirror import Record
-from facemask.train.fit_times import read_times
 
 RECORDED = (
     "seed", "draw", "ingest", "relabel", "fix_labels", "resample", "pretrain", "pseudo", "training", "stack", "predict",

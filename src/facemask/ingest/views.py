@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from facemask.core.labels import Array
 from facemask.ingest.geometry import crop, resize
@@ -50,10 +48,3 @@ def cut(photo: Array, size: list[int], share: float, view: View) -> Array:
     moved = 0.5 + np.array(view.shift) * sides / np.maximum(room, 1)
     down, right = moved.clip(0.0, 1.0)
     return resize(crop(photo, size, share, (float(down), float(right))), size)
-
-
-def averaged(logits: list[Tensor], average: str) -> Tensor:
-    """Probabilities (..., classes): the mean over the views (a tensor (..., classes) each) of "probabilities" or of "logits"."""
-    if average == "logits":
-        return torch.stack(logits).mean(0).softmax(-1)
-    return torch.stack([each.softmax(-1) for each in logits]).mean(0)

@@ -1,0 +1,1 @@
+"""Frozen backbones look once at every photo."""

@@ -11,16 +11,22 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from facemask.core.paths import EXTERNAL, SOURCES
+
 ABSENT = "conf/absent"  # an empty source: DVC wants a path that exists
 DRAWN = "data/drawn/competition"
 SECOND_ROUND = "data/training/second.parquet"  # the training table with pseudo-labels
-SOURCES = ("competition", "all_age_faces", "medical_masks", "folders")
 FURTHER = "data/pretrained"  # where stage pretrain@<member> leaves <member>.safetensors
 MOST_FOLDS = 101  # one more than facemask.core.schema allows
 
 
 def _given(path: str | None) -> str:
     return ABSENT if path is None else os.path.expanduser(path)
+
+
+def _trees(data: DictConfig) -> DictConfig:
+    """source -> its raw photos; conf/absent where none are given."""
+    return OmegaConf.create({"competition": _given(data.root)} | {name: _given(data[name]) for name in EXTERNAL})
 
 
 def _range(count: int) -> ListConfig:
@@ -132,6 +138,8 @@ def _or_nothing(resolver: Callable[..., Any], nothing: list[Any] | dict[str, Any
 for _name, _resolver, _nothing in (
     ("info", _info, ABSENT),
     ("given", _given, ABSENT),
+    ("trees", _trees, {}),
+    ("sources", lambda: OmegaConf.create(list(SOURCES)), []),
     ("range", _range, []),
     ("trained", _trained, []),
     ("chosen", _chosen, []),

@@ -17,6 +17,7 @@ from typing import Any
 from facemask.core import licences
 from facemask.core.errors import UserError, one_sentence
 from facemask.core.files import write_text
+from facemask.core.paths import EXTERNAL
 
 FILE = Path("params.yaml")
 PIPELINE = "pipeline.yaml"  # beside it: what conf/ computes for dvc.yaml, and DVC shows nobody as parameters
@@ -24,7 +25,7 @@ PIPELINE = "pipeline.yaml"  # beside it: what conf/ computes for dvc.yaml, and D
 MADE_OF = {"trained": ("model", "pseudo")}
 AGAIN = "compose it again with `python -m facemask.params`"
 # Keys whose values are paths: what Hydra's grammar would read otherwise is taken as written.
-PATHS = {f"data.{key}" for key in ("root", "all_age_faces", "medical_masks", "folders", "truth", "labels")}
+PATHS = {f"data.{key}" for key in ("root", *EXTERNAL, "truth", "labels")}
 PATHS |= {"training.weights_dir", "pretrain.tokenizer"}
 
 

@@ -1,7 +1,13 @@
 """Where the stages leave their files: the one home of every path between them, relative to the repository's root."""
 
 from pathlib import Path
+from typing import Literal, get_args
 
+PhotoSource = Literal[
+    "competition", "all_age_faces", "medical_masks", "folders"
+]  # the one list of the sources of photos
+SOURCES: tuple[str, ...] = get_args(PhotoSource)
+EXTERNAL = SOURCES[1:]  # given by data.<source>; the competition by data.root
 ABSENT = Path("conf/absent")  # the tree of a source that is not given: DVC wants a path that exists
 
 DRAWN = Path("data/drawn")  # the embedded default data

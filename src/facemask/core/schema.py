@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool
 
+from facemask.core.paths import PhotoSource
 from facemask.core.recipe_schema import Backbone, Extractor, Predict, Recipe, Section
 from facemask.core.value_types import (
     Above0,
@@ -75,13 +76,6 @@ class Model(Section):
     candidates: Texts = Field(default_factory=list)
 
 
-class Trees(Section):
-    competition: AnyPath
-    all_age_faces: AnyPath
-    medical_masks: AnyPath
-    folders: AnyPath
-
-
 class Given(Section):
     info: AnyPath
     truth: AnyPath
@@ -126,7 +120,7 @@ class Resample(Section):
 
 class Pretrain(Section):
     backbones: Texts
-    sources: Annotated[list[Literal["competition", "all_age_faces", "medical_masks", "folders"]], Field(min_length=1)]
+    sources: Annotated[list[PhotoSource], Field(min_length=1)]
     transductive: StrictBool
     tokenizer: Tokenizer
     codes: Some
@@ -194,7 +188,7 @@ class Params(Section):
     extractors: Texts
     fits: dict[str, dict[str, Any]]  # made by a resolver
     versions: dict[str, Text]
-    trees: Trees
+    trees: dict[PhotoSource, AnyPath]  # made by a resolver
     given: Given
     draw: Draw
     ingest: Ingest

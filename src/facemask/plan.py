@@ -5,7 +5,6 @@ Times a few real steps of every member (on noise: no photo need be there) and mu
 
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,7 @@ from facemask import params
 from facemask.core import paths
 from facemask.core.errors import UserError, one_sentence
 from facemask.core.tables import SOURCES, joined, read_table
-from facemask.ingest import all_age_faces, competition, folders, medical_masks
-from facemask.ingest.listing import Listing
-from facemask.ingest.tree import Tree, open_tree
+from facemask.ingest.sources import list_source
 from facemask.tools.pretrain.pretrain import seen_photos
 from facemask.tools.timing import time_fit, time_look, time_pretrain, time_probe
 from facemask.train.rows import learnable
@@ -214,16 +211,8 @@ def _drawn(persons: int, faces: int, users: int) -> pd.DataFrame:
 
 
 def _listed(config: dict[str, Any]) -> pd.DataFrame:
-    data, types = config["data"], config["ingest"]["medical_types"]
-    listers: dict[str, Callable[[Tree], Listing]] = {
-        "root": competition.list_photos,
-        "all_age_faces": all_age_faces.list_photos,
-        "medical_masks": lambda tree: medical_masks.list_photos(tree, types),
-        "folders": folders.list_photos,
-    }
-    listed = [
-        list_photos(open_tree(data[key], f"data.{key}")).photos for key, list_photos in listers.items() if data[key]
-    ]
+    trees = {source: Path(tree) for source, tree in config["trees"].items() if Path(tree) != paths.ABSENT}
+    listed = [list_source(source, tree, config["ingest"]).photos for source, tree in trees.items()]
     if not listed:
         raise UserError("data.root is not given; set it to the folder or zip that holds train/ and eval/")
     return pd.concat(listed, ignore_index=True)

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,13 @@ def read_times(folder: Path) -> tuple[float, float]:
         started, ended = json.loads(_times(folder).read_text())
         return started, ended
     return ((folder / "history.csv").stat().st_mtime,) * 2
+
+
+def training_cost(folders: Iterable[Path]) -> dict[str, float]:
+    """Seconds that the fits of these folders took together, and how many they are: those that ran here."""
+    fits = [folder for folder in folders if (folder / "history.csv").exists()]
+    spans = [ended - started for started, ended in map(read_times, fits) if ended > started]
+    return {"seconds": round(sum(spans), 1), "fits": len(spans)}
 
 
 def _times(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from facemask.core.errors import UserError
+from facemask.core.paths import EXTERNAL
 
 PACKAGED = "tf_efficientnet_lite0"  # what weights=package is
 FURTHER = "data/pretrained/"  # where stage pretrain leaves <member>.safetensors
@@ -81,7 +82,7 @@ def networks(params: dict[str, Any]) -> Iterator[Network]:
 def used_networks(params: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows network, key, licence, commercial of a run: its weights, and the landmarks where masks may be drawn with them."""
     draws = any(params["ingest"]["masks"].get(worn, 0) for worn in ("wear", "incorrect"))
-    has_faces = any(params["data"][source] for source in ("all_age_faces", "medical_masks", "folders"))
+    has_faces = any(params["data"][source] for source in EXTERNAL)
     used = [*networks(params), *([LANDMARKS] if draws and has_faces else [])]
     return [
         {"network": one.network, "key": one.key, "licence": one.licence, "commercial": one.commercial} for one in used

@@ -2,8 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
+PhotoSource = Literal[
+    "competition", "all_age_faces", "medical_masks", "folders"
+]  # the one list of the sources of photos
+SOURCES: tuple[str, ...] = get_args(PhotoSource)
+EXTERNAL = SOURCES[1:]  # given by data.<source>; the competition by data.root
 ABSENT = Path("conf/absent")  # the tree of a source that is not given: DVC wants a path that exists
 
 DRAWN = Path("data/drawn")  # the embedded default data
@@ -39,6 +44,7 @@ SUBMISSION = Path("submission.csv")
 SCORES = Path("metrics/scores.json")
 PERSONS = Path("metrics/persons.json")
 SUMMARY = Path("metrics/summary.json")  # the figures that people compare: DVC's metrics
+TIMES = Path("metrics/times.json")  # another of DVC's metrics, apart: equal runs differ in it
 
 
 def code(stage: str) -> Path:

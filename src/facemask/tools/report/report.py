@@ -10,6 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from facemask.core import paths
+from facemask.core.checkpoint_folder import training_cost
 from facemask.core.files import replacing, write_csv, write_json, write_text
 from facemask.core.labels import Array
 from facemask.core.predictions import read_members
@@ -42,6 +43,8 @@ def report(options: Mapping[str, Any], networks: Sequence[Mapping[str, Any]]) ->
     for name, table in plot_tables(rows, material.curves, material.candidates).items():
         write_csv(table, paths.PLOTS / f"{name}.csv")
     write_json(found, paths.FINDINGS)
+    fits = [paths.fit(member, fold) for member in options["trained"] for fold in options["folds"]]
+    write_json({"training": training_cost(fits)}, paths.TIMES)
     title = "Face masks: what the ensemble gets wrong"
     write_text(page(title, *sections.top(material, found), shown), paths.REPORT)
     return len(shown)

@@ -252,8 +252,7 @@ def test_a_fits_times_are_those_of_its_process_and_where_it_did_not_run_its_file
     started, ended = read_times(folder)
     assert started == 3.5
     assert abs(ended - time.time()) < 60
-    cost = training_cost([folder, Path("data/models/nfnet/1")])
-    assert cost == {"seconds": round(ended - started, 1), "fits": 2}, "the two wrote the same history"
+    assert training_cost([folder, Path("data/models/nfnet/9")]) == {"seconds": round(ended - started, 1), "fits": 1}
 
 
 @contextmanager

@@ -79,7 +79,8 @@ def read_times(folder: Path) -> tuple[float, float]:
 
 def training_cost(folders: Iterable[Path]) -> dict[str, float]:
     """Seconds that the fits of these folders took together, and how many they are: those that ran here."""
-    spans = [ended - started for started, ended in map(read_times, folders) if ended > started]
+    fits = [folder for folder in folders if (folder / "history.csv").exists()]
+    spans = [ended - started for started, ended in map(read_times, fits) if ended > started]
     return {"seconds": round(sum(spans), 1), "fits": len(spans)}
 
 

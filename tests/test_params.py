@@ -11,7 +11,7 @@ from learning import ALSO
 from facemask import params
 from facemask.core import licences, recipe_schema, schema, value_types
 from facemask.core.errors import UserError
-from facemask.fix_labels.fixing import ACTIONS
+from facemask.fix_labels.apply import ACTIONS
 from facemask.ingest.sources import SOURCES
 from facemask.ingest.views import VIEWS
 from facemask.nets.heads import AGE_HEADS

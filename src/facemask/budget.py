@@ -31,7 +31,7 @@ PLANNED = 0.85  # of the budget: steps are timed one process alone, and run side
 # Seconds of a core of the machine on which IMPORT took IMPORTED.
 IMPORT, IMPORTED = "import facemask.train.fit", 6.2
 TORCH, START = 8.0, 3.5  # until a stage computes, with torch and without, DVC's part included
-DRAW, READ, READ_FACE = 0.025, 0.0015, 0.01  # a photo; of the competition, and of another source
+DRAW, READ, READ_FACE = 0.03, 0.0015, 0.01  # a photo; of the competition, and of another source
 STACK, STACK_PHOTO = 0.9, 0.00008  # a candidate; and of it, for each member, a photo
 SUSPECTS = 3.0  # their ranking
 REST = {"code, fix_labels, resample": 13.0, "export, submit": 10.0, "explain": 9.0, "report": 27.0}

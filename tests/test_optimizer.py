@@ -3,7 +3,7 @@ import torch
 from learning import recipe
 
 from facemask.nets.model import build
-from facemask.train.optimizer import adamw, clip, learning_rate, set_frozen, set_rate
+from facemask.train.optimizer import adamw, clip, learning_rate, set_rate, start_epoch
 
 SCHEDULE = recipe("nfnet")["schedule"]
 
@@ -66,16 +66,27 @@ def test_clipping_by_norm_bounds_the_whole_gradient():
     assert total == pytest.approx(0.5, rel=1e-3)
 
 
-def test_a_frozen_backbone_stays_to_its_running_statistics():
-    model, member = model_of("effnet_mask")
-    model.zero_grad()
-    set_frozen(model, True)
+def moved_by_a_step(model, member):
     before = {key: value.clone() for key, value in model.state_dict().items()}
     optimizer = adamw(model, member)
     model(torch.randn(2, 3, 64, 48))["mask"].sum().backward()
     optimizer.step()
-    moved = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
-    assert moved == {"heads.mask.weight", "heads.mask.bias"}
-    set_frozen(model, False)
+    return {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
+
+
+def test_a_frozen_backbone_stays_to_its_running_statistics():
+    model, member = model_of("effnet_mask")
+    start_epoch(model, member["schedule"] | {"freeze": 1}, epoch=0)
+    assert moved_by_a_step(model, member) == {"heads.mask.weight", "heads.mask.bias"}
+    start_epoch(model, member["schedule"] | {"freeze": 1}, epoch=1)
     assert all(p.requires_grad for p in model.backbone.parameters())
-    assert model.backbone.training
+    assert all(module.training for module in model.modules())
+
+
+def test_the_lowest_layers_stay_as_pretrained_and_the_others_learn():
+    model, member = model_of("effnet_mask")
+    start_epoch(model, member["schedule"] | {"frozen": 0.5}, epoch=3)
+    moved = moved_by_a_step(model, member)
+    assert not any(key.startswith(("backbone.conv_stem", "backbone.bn1", "backbone.blocks.0")) for key in moved)
+    assert any(key.startswith("backbone.conv_head") for key in moved)
+    assert any("running_mean" in key for key in moved)

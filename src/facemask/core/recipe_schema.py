@@ -105,6 +105,7 @@ class Schedule(Section):
     clip: Above0
     clipping: Literal["norm", "adaptive"]
     freeze: Count
+    frozen: Share
     accumulate: Some
 
 

@@ -19,7 +19,7 @@ from facemask.train.consistency import WithUnlabelled, pseudo_targets
 from facemask.train.engine import Fit, History, Learner, train
 from facemask.train.memory import is_out_of_memory, smaller_parts
 from facemask.train.mixing import mixed
-from facemask.train.optimizer import adamw, clip, learning_rate, set_frozen
+from facemask.train.optimizer import adamw, clip, learning_rate, start_epoch
 from facemask.train.processes import accelerator, summed
 
 Targets = dict[str, Tensor]
@@ -67,9 +67,7 @@ def _fit_in_parts(
 
     def start(epoch: int) -> None:
         job.seed_torch("dropout", job.name, epoch)
-        model.train()
-        if schedule["freeze"]:
-            set_frozen(model, epoch < schedule["freeze"])
+        start_epoch(model, schedule, epoch)
 
     learner = Learner(
         state,

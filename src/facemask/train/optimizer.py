@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from timm.models import group_parameters
 from timm.optim import param_groups_layer_decay
 from timm.utils import adaptive_clip_grad
 
@@ -43,10 +44,21 @@ def adamw(model: FaceNet, recipe: dict[str, Any]) -> torch.optim.AdamW:
     return torch.optim.AdamW([*groups, *_two_groups(above, schedule["weight_decay"])], lr=recipe["lr"], fused=True)
 
 
-def set_frozen(model: FaceNet, frozen: bool) -> None:
-    """Train the heads alone: no gradients for the backbone, and its running statistics stay as they are."""
-    model.backbone.train(not frozen)
-    model.backbone.requires_grad_(not frozen)
+def start_epoch(model: FaceNet, schedule: dict[str, Any], epoch: int) -> None:
+    """Training mode, but for what stays as pretrained: the lowest layers, and in the first `freeze` epochs the whole backbone.
+
+    A frozen layer gets no gradient, and its running statistics stay as they are.
+    """
+    model.train()
+    share = 1.0 if epoch < schedule["freeze"] else schedule["frozen"]
+    layer_of = group_parameters(model.backbone, model.backbone.group_matcher(coarse=True), reverse=True)
+    frozen = round(share * (1 + max(layer_of.values())))
+    for name, parameter in model.backbone.named_parameters():
+        parameter.requires_grad_(layer_of[name] >= frozen)
+    for module in model.backbone.modules():
+        own = list(module.parameters())
+        if own and not any(parameter.requires_grad for parameter in own):
+            module.eval()
 
 
 def clip(model: FaceNet, schedule: dict[str, Any]) -> None:

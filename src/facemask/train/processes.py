@@ -17,8 +17,9 @@ def accelerator(training: dict[str, Any], recipe: dict[str, Any]) -> Accelerator
     device = device_of(training)
     if device.index is not None:
         torch.cuda.set_device(device)
-    # Layers that are frozen for some epochs leave parameters without gradients, which DDP has to search for.
-    parallel = DistributedDataParallelKwargs(find_unused_parameters=recipe["schedule"]["freeze"] > 0)
+    # Frozen layers leave parameters without gradients, which DDP has to search for.
+    freezes = max(recipe["schedule"]["freeze"], recipe["schedule"]["frozen"]) > 0
+    parallel = DistributedDataParallelKwargs(find_unused_parameters=freezes)
     connected = Accelerator(cpu=device.type == "cpu", mixed_precision="no", kwargs_handlers=[parallel])
     use_threads(training["threads"])
     return connected

@@ -1,6 +1,7 @@
 """Competition photos -> suspects: voters that learned other persons judge each person's labels."""
 
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -32,7 +33,8 @@ def main() -> None:
     photos["weight"], photos["years"] = 1.0, photos["age"].astype("float32")
     if recipe["kind"] == "probe":
         features = take_features({"competition": paths.seen(recipe, "competition")}, photos)
-        judgements = judge(recipe, photos, options["protocol"], ProbeVoters(recipe, photos, features, seed))
+        voters = ProbeVoters(recipe, photos, features, seed)
+        judgements = replace(judge(recipe, photos, options["protocol"], voters), neighbours=voters.neighbours())
     else:
         judgements = judge_by_networks(recipe, photos, seed, options)
     suspects = find_suspects(judgements, photos)

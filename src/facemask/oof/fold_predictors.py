@@ -40,7 +40,7 @@ def fold_predictors(fits: Fits, passes: int = 0, key: tuple[int, str] = (0, ""))
         for fold in fits.folds:
             yield fold, _Probe(fits, fold)
         return
-    from facemask.oof.network_fits import network_predictors  # torch, which a probe does without
+    from facemask.oof.prediction import network_predictors  # torch, which a probe does without
 
     yield from network_predictors(fits, passes, key)
 

@@ -15,6 +15,7 @@ from facemask.probes.fitting import fit_heads
 from facemask.probes.probe import THREADS
 from facemask.probes.projection import fit_projection
 from facemask.relabel.judgements import Judgements
+from facemask.relabel.neighbours import neighbour_years
 from facemask.train.rows import targets
 
 PROTOCOLS = ("rest", "alone")
@@ -66,6 +67,13 @@ class ProbeVoters:
             labels, persons = targets(photos, recipe), photos["person"].to_numpy()
             _, chosen = fit_heads(self.projection, self.projected, labels, persons, recipe, random)
         self.recipe = recipe | {"strengths": {row["head"]: [row["strength"]] for row in chosen}}
+
+    def neighbours(self) -> Array:
+        """Judgements.neighbours of the photos."""
+        unit, _ = pd.factorize(self.photos["person"])
+        written = self.photos["written_age"].groupby(unit).first().to_numpy(np.int64)
+        with threadpool_limits(THREADS):
+            return neighbour_years(self.projected, unit, written)[unit]
 
     def __call__(self, fold: int, learned: Array) -> pd.DataFrame:
         rows, random = self.photos[learned], generator(self.seed, "probe", "voter", fold)

@@ -14,6 +14,7 @@ ABSENT = "conf/absent"  # an empty source: DVC wants a path that exists
 DRAWN = "data/drawn/competition"
 SECOND_ROUND = "data/training/second.parquet"  # the training table with pseudo-labels
 SOURCES = ("competition", "all_age_faces", "medical_masks", "folders")
+ATTRIBUTES = ("mask", "gender", "age")
 FURTHER = "data/pretrained"  # where stage pretrain@<member> leaves <member>.safetensors
 MOST_FOLDS = 101  # one more than facemask.core.schema allows
 
@@ -41,20 +42,59 @@ def _students(members: DictConfig, trained: ListConfig) -> ListConfig:
     return OmegaConf.create([name for name in trained if name in members and "pseudo" in members[name].sources])
 
 
+def _file_seen(recipe: DictConfig, source: str) -> str:
+    """What a member sees of a source's photos: their pixels, or a probe their features."""
+    if recipe.get("kind") == "probe":
+        return f"data/features/{recipe.features}/{source}.npy"
+    return f"data/photos/{source}.pixels"
+
+
+def _seen(members: DictConfig, names: ListConfig) -> DictConfig:
+    """<member> -> its name, and by source the file that it sees the photos in."""
+    own = {name: members[name] for name in names if name in members}
+    return OmegaConf.create(
+        {
+            name: {"member": name} | {source: _file_seen(recipe, source) for source in SOURCES}
+            for name, recipe in own.items()
+        }
+    )
+
+
+def _voter(members: DictConfig, name: str) -> str:
+    return _file_seen(members[name], "competition") if name in members else ABSENT
+
+
+def _looks(members: DictConfig, trained: ListConfig, stacked: ListConfig) -> DictConfig:
+    """What explain sees: `maps`, the competition's pixels if a network is stacked; of an external source the file in which
+    the first member that predicts an attribute and was not trained on the source sees its photos.
+    """
+    stacks_network = any(members[name].get("kind") == "network" for name in stacked if name in members)
+    looks: dict[str, Any] = {"maps": "data/photos/competition.pixels" if stacks_network else ABSENT}
+    for source in SOURCES[1:]:
+        looks[source] = dict.fromkeys(ATTRIBUTES, ABSENT)
+        for recipe in [members[name] for name in trained if name in members and source not in members[name].sources]:
+            for attribute in ATTRIBUTES:
+                if looks[source][attribute] == ABSENT and {"joint", attribute} & set(recipe.predicts):
+                    looks[source][attribute] = _file_seen(recipe, source)
+    return OmegaConf.create(looks)
+
+
 def _fits(members: DictConfig, trained: ListConfig, folds: ListConfig) -> DictConfig:
     """<member>-<fold> -> what that fit reads: its weights where they are a file, and of each source its training table and
-    pixels, where its recipe names the source. A student (source `pseudo`) reads the second round's table instead.
+    pixels (a probe: features), where its recipe names the source. A student (source `pseudo`) reads the second round's table
+    instead.
     """
     fits = {}
     for member in trained:
         recipe = members[member] if member in members else OmegaConf.create({"weights": "", "sources": []})
-        own = {"weights": recipe.weights if recipe.weights.endswith(".safetensors") else ABSENT}
+        weights = recipe.get("weights", "")
+        own = {"weights": weights if weights.endswith(".safetensors") else ABSENT}
         for source in SOURCES:
-            table, pixels = f"data/training/{source}.parquet", f"data/photos/{source}.pixels"
+            table, seen = f"data/training/{source}.parquet", _file_seen(recipe, source)
             if "pseudo" in recipe.sources:
                 table = SECOND_ROUND
             is_read = source in recipe.sources
-            own[source] = {"table": table if is_read else ABSENT, "pixels": pixels if is_read else ABSENT}
+            own[source] = {"table": table if is_read else ABSENT, "seen": seen if is_read else ABSENT}
         fits |= {f"{member}-{fold}": {"member": member, "fold": fold, **own} for fold in folds}
     return OmegaConf.create(fits)
 
@@ -76,7 +116,7 @@ def _versions() -> DictConfig:
 
 def _further(members: DictConfig, trained: ListConfig) -> ListConfig:
     """The members whose backbone some trained member starts from after further pre-training."""
-    wanted = [members[name].weights for name in trained if name in members]
+    wanted = [members[name].get("weights", "") for name in trained if name in members]
     names = [
         path.removeprefix(f"{FURTHER}/").removesuffix(".safetensors")
         for path in wanted
@@ -125,6 +165,9 @@ for _name, _resolver, _nothing in (
     ("students", _students, []),
     ("fits", _fits, {}),
     ("extractors", _extractors, []),
+    ("seen", _seen, {}),
+    ("voter", _voter, ABSENT),
+    ("looks", _looks, {}),
     ("versions", _versions, {}),
     ("further", _further, []),
     ("when", _when, []),

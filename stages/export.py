@@ -1,4 +1,4 @@
-"""The finished ensemble as one folder: recipes, weights, and what the stacker learns from."""
+"""The finished ensemble as one folder: recipes, weights, extractors, and what the stacker learns from."""
 
 import json
 
@@ -10,6 +10,7 @@ from facemask.core.code import stage
 from facemask.core.files import check_folder
 from facemask.core.predictions import read_members
 from facemask.core.tables import read_table
+from facemask.features.extractor import Extractor
 from facemask.ingest.store import Store
 from facemask.nets.model import sized
 from facemask.submit.scores import scored_train, train_classes
@@ -22,11 +23,19 @@ def main() -> None:
     photos = read_table(paths.training_table("competition"))
     kind, predict = Store(paths.pixels("competition"), photos.head(0)).kind.decode(), params.section("predict")
     how = {name: {key: predict[name][key] for key in ("views", "average")} for name in names}
+    recipes = {name: params.member(name) for name in names}
+    probes = [recipe for recipe in recipes.values() if recipe["kind"] == "probe"]
+    extractors = {recipe["features"]: params.extractor(recipe["features"]) for recipe in probes}
+    training = params.section("training")
     bundle = Bundle(
         paths.BUNDLE,
-        {name: {"recipe": sized(params.member(name)), **how[name]} for name in names},
+        {
+            name: {"recipe": recipe if recipe in probes else sized(recipe), **how[name]}
+            for name, recipe in recipes.items()
+        },
+        extractors,
         folds,
-        params.section("training") | {"weights_dir": None},  # trained weights follow
+        training | {"weights_dir": None},  # trained weights follow
         Stored(ingest["short_side"], ingest["pixel_limit"], kind),
         Stacker(**json.loads(paths.STACKER.read_text())),
     )
@@ -36,6 +45,7 @@ def main() -> None:
         {(name, fold): paths.fit(name, fold) / "weights.safetensors" for name in names for fold in folds},
         read_members(paths.PREDICTIONS, names),
         learned[["photo"]].assign(**{"class": train_classes(learned).astype(np.int8)}),
+        {name: Extractor(name, options, training) for name, options in extractors.items()},
     )
     print(f"{paths.BUNDLE}: {len(names)} members of {len(folds)} folds, stacked by {bundle.stacker.name}")
 

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+# The palette, and a probe: a run in which every kind of stage is.
+MEMBERS = "nfnet,beit_maskgender,beit_age,effnet_mask,effnet_gender,effnet_age,probe"
+MINIATURE = f"scale=smoke 'model.members=[{MEMBERS}]'"
+
 
 def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

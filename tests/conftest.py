@@ -4,7 +4,7 @@ from pathlib import Path
 
 import audit_log
 import pytest
-from clones import succeeds
+from clones import MINIATURE, succeeds
 
 # The files that want the clone, which is minutes of work. test_pipeline.py leaves another model in it, so it comes last.
 WANT_THE_CLONE = ("test_dependencies.py", "test_served.py", "test_pipeline.py")
@@ -26,7 +26,7 @@ def clone(tmp_path_factory) -> Path:
     (folder / "dvc.lock").unlink(missing_ok=True)
     succeeds("git init -q && git add -A && git -c user.name=t -c user.email=t@t commit -qm start", folder)
     audit = audit_log.environment(folder.parent / "audit.log", folder)
-    succeeds("python -m facemask.params scale=smoke && python -m facemask.repro", folder, **audit)
+    succeeds(f"python -m facemask.params {MINIATURE} && python -m facemask.repro", folder, **audit)
     succeeds("git add -A && git -c user.name=t -c user.email=t@t commit -qm run", folder)
     return folder
 

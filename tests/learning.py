@@ -38,6 +38,10 @@ def recipe(name: str, **changes: Any) -> dict[str, Any]:
     return yaml.safe_load(_smoke())["members"][name] | changes
 
 
+def extractor(name: str) -> dict[str, Any]:
+    return yaml.safe_load(_smoke())["features"][name]
+
+
 def job(member: dict[str, Any], folder: Path, name: str = "fit", **training: Any) -> Fit:
     """A fit of seed 1 whose folder is there."""
     folder.mkdir(exist_ok=True)

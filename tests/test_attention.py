@@ -6,8 +6,9 @@ import torch
 from learning import recipe
 from torch import nn
 
+from facemask.core.predictions import GRAD_CAM_FRAME
 from facemask.nets.model import FaceNet, build
-from facemask.tools.explain.grad_cam import FRAME, attention, watched
+from facemask.tools.explain.grad_cam import attention, watched
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)
@@ -42,7 +43,7 @@ def test_the_map_is_warm_where_the_evidence_is_and_nowhere_else() -> None:
     photo[2:12, 2:12] = (250, 20, 20)  # outside
     called, maps = attention(model, [photo, photo[:, ::-1]], member, CPU)["mask"]
     assert called.tolist() == [0, 0]
-    assert maps.shape == (2, *FRAME)
+    assert maps.shape == (2, *GRAD_CAM_FRAME)
     assert maps[0, 33:39, 43:47].min() > 200
     assert maps[0, :24].max() == 0, "outside of the crop there is no map"
     assert maps[0, 50:70, 20:35].max() < 30
@@ -57,7 +58,7 @@ def test_every_family_of_backbones_has_a_map_that_depends_on_the_photo(name: str
     first, again = (attention(model, photos, recipe(name), CPU) for _ in range(2))
     assert list(first) == recipe(name)["predicts"]
     for head, (called, maps) in first.items():
-        assert maps.shape == (2, *FRAME)
+        assert maps.shape == (2, *GRAD_CAM_FRAME)
         assert called.max() < model.heads[head].out_features
         assert not np.array_equal(maps[0], maps[1])
         np.testing.assert_array_equal(maps, again[head][1])

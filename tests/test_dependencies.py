@@ -3,7 +3,8 @@
 import audit_log
 import pytest
 
-EMPTY = {"data/photos/folders.pixels"}  # data.folders is not given here, and an empty store is not opened
+# data.folders is not given here, and an empty store or file of features is not opened.
+EMPTY = {"data/photos/folders.pixels", "data/features/lite0/folders.npy"}
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,11 @@ from facemask.ingest.geometry import centre_view
 from facemask.ingest.store import Photos
 from facemask.ingest.views import SHIFT, VIEWS, cut
 from facemask.nets.model import build
+from facemask.nets.weights import save_tensors
+from facemask.oof.fold_predictors import Fits, Inference, fold_predictors
 from facemask.oof.mc_dropout import Passes, pooled, summary
 from facemask.oof.out_of_fold import predict_out_of_fold
-from facemask.oof.prediction import Inference, predict
+from facemask.oof.prediction import predict
 
 torch.set_num_threads(1)  # as the stages do: many tiny batches only wait for each other
 
@@ -42,14 +44,22 @@ def test_two_views_are_their_mean(tmp_path, model):
     np.testing.assert_allclose((plain + flip) / 2, both, rtol=1e-4)
 
 
-def test_a_train_photo_is_predicted_by_its_own_fold_and_an_eval_photo_by_all(tmp_path):
-    photos, stores = world(tmp_path)
-    member = recipe("effnet_mask")
+def finished_fits(member, folder, stores):
+    """Two folds' networks on disk, and by fold."""
     models = {}
     for fold in (0, 1):
         torch.manual_seed(fold)
         models[fold] = build(member, None, pretrained=False)
-    table = predict_out_of_fold(models.items(), photos, stores["competition"], Inference(member, TRAINING))
+        (folder / str(fold)).mkdir()
+        save_tensors(models[fold].state_dict(), folder / str(fold) / "weights.safetensors")
+    return Fits(Inference(member, TRAINING), folder, [0, 1], stores), models
+
+
+def test_a_train_photo_is_predicted_by_its_own_fold_and_an_eval_photo_by_all(tmp_path):
+    photos, stores = world(tmp_path)
+    member = recipe("effnet_mask")
+    fits, models = finished_fits(member, tmp_path, stores)
+    table = predict_out_of_fold(fold_predictors(fits), photos)
     assert list(table["photo"]) == list(photos["photo"])
     alone = {f: predict(m, Photos(photos, stores), Inference(member, TRAINING)) for f, m in models.items()}
     for fold in (0, 1):
@@ -130,15 +140,14 @@ def test_entropy_and_information_of_passes():
     # two networks' passes, summarised apart and pooled, are one network's
     random = np.random.default_rng(0).dirichlet([1, 1, 1], (6, 4))
     halves = [pd.DataFrame(summary(random[part], "mask")) for part in (slice(0, 3), slice(3, 6))]
-    np.testing.assert_allclose(pooled(halves, ["mask"]), pd.DataFrame(summary(random, "mask")), atol=1e-6)
+    np.testing.assert_allclose(pooled(halves), pd.DataFrame(summary(random, "mask")), atol=1e-6)
 
 
 def test_dropout_columns_reach_the_table_and_the_stacker_reads_past_them(tmp_path):
     photos, stores = world(tmp_path)
     member = recipe("effnet_mask")
-    models = {fold: build(member, None, pretrained=False) for fold in (0, 1)}
-    how, pixels = Inference(member, TRAINING), stores["competition"]
-    plain, added = (predict_out_of_fold(models.items(), photos, pixels, how, n, (1, "m")) for n in (0, 4))
+    fits, _ = finished_fits(member, tmp_path, stores)
+    plain, added = (predict_out_of_fold(fold_predictors(fits, n, (1, "m")), photos) for n in (0, 4))
     pd.testing.assert_frame_equal(added[list(plain)], plain)
     assert set(added) - set(plain) == {
         "dropout_mask0", "dropout_mask1", "dropout_mask2", "dropout_mask_entropy", "dropout_mask_information"

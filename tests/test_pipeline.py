@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 from browser import chromium, console_errors, requests_beyond
-from clones import run, succeeds
+from clones import MINIATURE, run, succeeds
 from selenium.webdriver.support.ui import WebDriverWait
 
 from facemask.core.code import closure
@@ -41,17 +41,17 @@ def test_a_run_ends_with_the_scores_and_where_to_look_next_even_where_nothing_ra
 
 
 def test_resample_reruns_what_follows_and_nothing_before(clone):
-    succeeds("python -m facemask.params scale=smoke resample.old_mean=3", clone)
+    succeeds(f"python -m facemask.params {MINIATURE} resample.old_mean=3", clone)
     stale = set(json.loads(run("dvc status --json", clone).stdout))
-    succeeds("python -m facemask.params scale=smoke", clone)
+    succeeds(f"python -m facemask.params {MINIATURE}", clone)
     assert "resample" in stale
     assert not [stage for stage in stale if stage.startswith(("ingest", "relabel", "fix_labels"))]
 
 
 def test_a_recipe_change_retrains_that_member_alone(clone):
-    succeeds("python -m facemask.params scale=smoke members.nfnet.lr=0.0005", clone)
+    succeeds(f"python -m facemask.params {MINIATURE} members.nfnet.lr=0.0005", clone)
     stale = set(json.loads(run("dvc status --json", clone).stdout))
-    succeeds("python -m facemask.params scale=smoke", clone)
+    succeeds(f"python -m facemask.params {MINIATURE}", clone)
     assert {stage for stage in stale if stage.startswith("train@")} == {"train@nfnet-0", "train@nfnet-1"}
 
 
@@ -59,16 +59,16 @@ def test_a_recipe_change_retrains_that_member_alone(clone):
     "change", ["predict.nfnet.views=[plain,flip]", "predict.nfnet.average=logits", "predict.nfnet.dropout_passes=5"]
 )
 def test_a_new_view_predicts_anew_and_trains_nothing(clone, change):
-    succeeds(f"python -m facemask.params scale=smoke '{change}'", clone)
+    succeeds(f"python -m facemask.params {MINIATURE} '{change}'", clone)
     stale = set(json.loads(run("dvc status --json", clone).stdout))
-    succeeds("python -m facemask.params scale=smoke", clone)
+    succeeds(f"python -m facemask.params {MINIATURE}", clone)
     assert stale == {"oof@nfnet", "export"}  # which holds how each member predicts, and predicts nothing itself
 
 
 def test_another_setting_of_the_report_trains_and_predicts_nothing(clone):
-    succeeds("python -m facemask.params scale=smoke report.worst=5", clone)
+    succeeds(f"python -m facemask.params {MINIATURE} report.worst=5", clone)
     stale = set(json.loads(run("dvc status --json", clone).stdout))
-    succeeds("python -m facemask.params scale=smoke", clone)
+    succeeds(f"python -m facemask.params {MINIATURE}", clone)
     assert stale == {"report"}
 
 
@@ -121,9 +121,9 @@ def test_another_timm_reruns_what_uses_timm(clone, tmp_path):
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: timm\nVersion: 99.0\n")
     users = stages_where(clone, lambda _, libraries: "timm" in libraries)
     assert {"train", "oof", "relabel"} <= users
-    succeeds("python -m facemask.params scale=smoke && dvc repro code", clone, PYTHONPATH=str(tmp_path))
+    succeeds(f"python -m facemask.params {MINIATURE} && dvc repro code", clone, PYTHONPATH=str(tmp_path))
     assert {stage.rpartition(":")[2].partition("@")[0] for stage in stale(clone)} == users
-    succeeds("python -m facemask.params scale=smoke && dvc repro code", clone)
+    succeeds(f"python -m facemask.params {MINIATURE} && dvc repro code", clone)
     assert stale(clone) == {}
 
 
@@ -134,13 +134,13 @@ def test_a_new_source_reruns_the_members_that_train_on_it(clone, tmp_path):
         shutil.copy(photo, faces)
     listed = "".join(f"{path.name},p{number},wear,male,33\n" for number, path in enumerate(sorted(faces.iterdir())))
     (faces / "labels.csv").write_text(f"file,person,mask,gender,age\n{listed}")
-    succeeds(f"python -m facemask.params scale=smoke data.folders={faces}", clone)
+    succeeds(f"python -m facemask.params {MINIATURE} data.folders={faces}", clone)
     succeeds("dvc repro resample", clone)
     readers = {name for name, recipe in section("members").items() if "folders" in recipe["sources"]}
     assert {stage for stage in stale(clone) if stage.startswith("train@")} == {
         f"train@{name}-{fold}" for name in readers & set(section("trained")) for fold in (0, 1)
     }
-    succeeds("python -m facemask.params scale=smoke && dvc repro resample", clone)
+    succeeds(f"python -m facemask.params {MINIATURE} && dvc repro resample", clone)
     assert stale(clone) == {}
 
 
@@ -191,12 +191,12 @@ def test_a_queued_experiment_runs_the_modules_it_was_queued_with(clone):
 
 
 def test_a_missing_tree_is_one_sentence_and_leaves_nothing(clone):
-    succeeds("python -m facemask.params scale=smoke data=competition data.root=nowhere", clone)
+    succeeds(f"python -m facemask.params {MINIATURE} data=competition data.root=nowhere", clone)
     done = run(
         "python stages/ingest.py --source competition --tree nowhere --table t --pixels p --quarantine q --metrics m",
         clone,
     )
-    succeeds("python -m facemask.params scale=smoke", clone)
+    succeeds(f"python -m facemask.params {MINIATURE}", clone)
     assert done.returncode != 0
     assert "nowhere" in done.stderr
     assert "Traceback" not in done.stderr

@@ -6,7 +6,7 @@ from learning import TRAINING, recipe
 from facemask import plan
 from facemask.params import compose
 from facemask.tools import timing
-from facemask.tools.timing import time_fit, time_pretrain
+from facemask.tools.timing import time_fit, time_look, time_pretrain, time_probe
 
 SMOKE = yaml.safe_load(compose(["scale=smoke"]))
 
@@ -31,7 +31,8 @@ def test_every_fit_of_the_run_is_planned_with_the_photos_it_will_draw():
     photos, origin = plan.expected_photos(config | {"seed": "another"})
     assert origin == "the numbers to be drawn"
     work = {part.name: part for part in plan.planned(config, photos)}
-    assert set(work) == {"voters", "plain", "plain_student"}
+    assert set(work) == {"features lite0", "voters", "plain", "plain_student"}
+    assert work["features lite0"].photos == len(photos)
     persons = SMOKE["draw"]["persons"]
     assert len(photos[photos["source"] == "competition"]) == 7 * persons
     assert work["plain"].fits == len(SMOKE["folds"])
@@ -50,6 +51,23 @@ def test_members_of_one_cost_are_timed_once(monkeypatch, capsys):
     assert len(timed) == len(set(timed)) < len(SMOKE["trained"])
     printed = capsys.readouterr().out
     assert all(name in printed for name in SMOKE["trained"])
+
+
+def test_a_probe_costs_its_features_and_its_fits():
+    config = yaml.safe_load(compose(["scale=smoke", "model=probe"]))
+    photos, _ = plan.expected_photos(config | {"seed": "another"})
+    looked, voters, probe = plan.planned(config, photos)
+    assert (looked.name, voters.name, probe.name) == ("features lite0", "voters", "probe")
+    looked.batch, looked.seconds, probe.seconds = 4, 0.1, 2.0
+    assert looked.hours == pytest.approx(len(photos) // 4 * 0.1 / 3600)
+    assert probe.hours == pytest.approx(len(config["folds"]) * 2.0 / 3600)
+    found = time_look("lite0", config["features"]["lite0"], TRAINING, 0.1)
+    assert found["width"] == 6592
+    assert 0 < found["seconds"] < 60
+    short = config["members"]["probe"] | {"components": 20}
+    assert (
+        0 < time_probe(short, 300, 140)["seconds"] < time_probe(short, 300, 7 * plan.PHOTOS_A_PERSON * 400)["seconds"]
+    )
 
 
 def test_real_steps_are_timed():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from clones import succeeds
+from clones import MINIATURE, succeeds
 from serving_world import bomb, encoded, jpeg
 
 EVAL = Path("data/drawn/competition/eval/images")
@@ -30,7 +30,7 @@ MEGABYTE = 2**20
 @pytest.fixture(scope="module")
 def finished(clone) -> Path:
     """The clone as the whole palette left it, whatever other tests tried in it, and its ensemble registered."""
-    succeeds("python -m facemask.params scale=smoke && dvc repro && python stages/mirror.py", clone)
+    succeeds(f"python -m facemask.params {MINIATURE} && dvc repro && python stages/mirror.py", clone)
     return clone
 
 

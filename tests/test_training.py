@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from facemask.core.errors import UserError
 from facemask.core.rng import seed_of
 from facemask.nets.losses import member_loss, soft_targets
 from facemask.nets.model import build
+from facemask.relabel.network_voters import vote
 from facemask.relabel.voters import judge
 from facemask.train import checkpoint, engine
 from facemask.train.fit import fit
@@ -166,7 +169,8 @@ def test_each_voter_judges_what_it_did_not_learn(tmp_path):
     photos = photos[photos["split"] == "train"].reset_index(drop=True)
     photos["fold"] = photos["fold"].astype(int)
     for protocol, own in (("alone", True), ("rest", False)):
-        judged = judge(job(recipe("voter"), tmp_path), photos, stores, protocol, 1)
+        voters = partial(vote, job(recipe("voter"), tmp_path), photos, stores)
+        judged = judge(recipe("voter"), photos, protocol, voters)
         judged.check()
         for voter in (0, 1):
             silent = np.isnan(judged.years[voter])

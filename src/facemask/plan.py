@@ -23,7 +23,7 @@ from facemask.ingest import all_age_faces, competition, folders, medical_masks
 from facemask.ingest.listing import Listing
 from facemask.ingest.tree import Tree, open_tree
 from facemask.tools.pretrain.pretrain import seen_photos
-from facemask.tools.timing import time_fit, time_pretrain
+from facemask.tools.timing import time_fit, time_look, time_pretrain, time_probe
 from facemask.train.rows import learnable
 
 SECONDS = 4.0  # that a member's steps are timed, at least
@@ -38,7 +38,10 @@ TABLES = [paths.training_table(source) for source in SOURCES]
 
 @dataclass
 class Work:
-    """A member's (or voter's, or backbone's) part of a run: `photos` drawn an epoch of one fit, `predicted` in all fits."""
+    """A member's (or voter's, backbone's, extractor's) part of a run: `photos` drawn an epoch of one fit, `predicted` in all.
+
+    A probe's fit is one step.
+    """
 
     name: str
     backbone: str
@@ -62,16 +65,17 @@ def run(overrides: list[str]) -> None:
     config = params.parsed(params.compose(overrides))
     photos, origin = expected_photos(config)
     work = planned(config, photos)
+    widths: dict[str, int] = {}
     times: dict[str, dict[str, Any]] = {}
     bar = tqdm(work, desc="timing", unit="member", disable=None)
     for part in bar:
         bar.set_postfix_str(part.name)
         cost = _cost(part, config)
-        measured = times.get(cost) or _time(part, config)
+        measured = times.get(cost) or _time(part, config, widths)
         if "fault" not in measured:  # a fault may lie in what does not cost
             times[cost] = measured
         part.seconds, part.megabytes = measured.get("seconds", np.nan), measured.get("megabytes", np.nan)
-        part.fault = measured.get("fault", "")
+        part.batch, part.fault = measured.get("batch", part.batch), measured.get("fault", "")
     print(table(work, params.jobs_at_a_time(config["training"])))
     print(
         f"Photos: {origin}. Predicting is taken as a third of a step; drawing, ingest, stacking and the report are not counted."
@@ -101,9 +105,16 @@ def planned(config: dict[str, Any], photos: pd.DataFrame) -> list[Work]:
     evaluated = int((competition_photos["split"] == "eval").sum())
     voter = members[relabel["member"]]
     share = 1 / relabel["folds"] if relabel["protocol"] == "alone" else 1 - 1 / relabel["folds"]
-    learned = voter["epoch_photos"] or round(train * share)
+    learned = voter.get("epoch_photos") or round(train * share)
     predicted = round(train * (1 - share)) * relabel["folds"]
-    work = [Work("voters", voter["backbone"], relabel["folds"], learned, voter["epochs"], voter["batch"], predicted)]
+    looks = config["features"]
+    work = [Work(f"features {name}", looks[name]["backbone"], 1, len(photos), 1, 1) for name in config["extractors"]]
+    if voter["kind"] == "probe":
+        work.append(_probe("voters", voter, relabel["folds"], learned))
+    else:
+        work.append(
+            Work("voters", voter["backbone"], relabel["folds"], learned, voter["epochs"], voter["batch"], predicted)
+        )
     options = config["pretrain"]
     for name in options["backbones"]:
         drawn = options["epoch_photos"] or len(seen_photos(photos, options))
@@ -111,12 +122,19 @@ def planned(config: dict[str, Any], photos: pd.DataFrame) -> list[Work]:
         work.append(Work(f"pretrain {name}", backbone, 1, drawn, options["epochs"], options["batch"]))
     for name in config["trained"]:
         recipe = members[name]
+        if recipe["kind"] == "probe":
+            work.append(_probe(name, recipe, folds, len(learnable(photos, recipe, 0))))
+            continue
         drawn = recipe["epoch_photos"] or len(learnable(photos, recipe, 0))
         if not recipe["epoch_photos"] and name in config["students"]:
             drawn += evaluated  # at most: as if every eval photo got a pseudo-label
         predicted = len(config["predict"][name]["views"]) * (train + folds * evaluated)
         work.append(Work(name, recipe["backbone"], folds, drawn, recipe["epochs"], recipe["batch"], predicted))
     return work
+
+
+def _probe(name: str, recipe: dict[str, Any], fits: int, photos: int) -> Work:
+    return Work(name, f"{recipe['head']} on {recipe['features']}", fits, photos, 1, photos)
 
 
 def table(work: list[Work], jobs: int) -> str:
@@ -140,9 +158,10 @@ def table(work: list[Work], jobs: int) -> str:
 
 def _cost(part: Work, config: dict[str, Any]) -> str:
     """Equal for members whose steps take equally long: they are timed once."""
-    if part.name.startswith("pretrain "):
+    if part.name.startswith(("pretrain ", "features ")):
         return part.name
-    return json.dumps([_recipe(part, config)[key] for key in COST_KEYS])
+    recipe = _recipe(part, config)
+    return json.dumps([part.photos, recipe] if recipe["kind"] == "probe" else [recipe[key] for key in COST_KEYS])
 
 
 def _recipe(part: Work, config: dict[str, Any]) -> dict[str, Any]:
@@ -151,8 +170,18 @@ def _recipe(part: Work, config: dict[str, Any]) -> dict[str, Any]:
     return recipe
 
 
-def _time(part: Work, config: dict[str, Any]) -> dict[str, Any]:
-    training, short_side, recipe = config["training"], config["ingest"]["short_side"], _recipe(part, config)
+def _time(part: Work, config: dict[str, Any], widths: dict[str, int]) -> dict[str, Any]:
+    """widths: of the features that were timed, which their probes read."""
+    training, short_side = config["training"], config["ingest"]["short_side"]
+    if part.name.startswith("features "):
+        name = part.name.removeprefix("features ")
+        found = time_look(name, config["features"][name], training, SECONDS)
+        widths[name] = found.get("width", 0)
+        return found
+    recipe = _recipe(part, config)
+    if recipe["kind"] == "probe":
+        width = widths[recipe["features"]]
+        return time_probe(recipe, width, part.photos) if width else {"fault": "its features cannot be had"}
     if part.name.startswith("pretrain "):
         return time_pretrain(recipe, config["pretrain"], training, short_side, SECONDS)
     return time_fit(recipe, training, short_side, SECONDS)

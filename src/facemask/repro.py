@@ -103,7 +103,9 @@ def check_sizes() -> None:
 def _backbones() -> Iterator[tuple[str, dict[str, Any]]]:
     """(key, its section) of every member, voter and extractor of this run."""
     for name in dict.fromkeys([*params.section("trained"), params.section("relabel")["member"]]):
-        yield f"members.{name}", params.member(name)
+        recipe = params.member(name)
+        if recipe["kind"] == "network":
+            yield f"members.{name}", recipe
     for name in params.section("extractors"):
         yield f"features.{name}", params.extractor(name)
 

@@ -58,7 +58,8 @@ LANDMARKS = Network(
 def networks(params: dict[str, Any]) -> Iterator[Network]:
     """The weights that `params` (all of params.yaml) names or brings, each once."""
     members, seen = params["members"], set()
-    found = [_start(name, members, "members") for name in [*params["trained"], params["relabel"]["member"]]]
+    named = [name for name in [*params["trained"], params["relabel"]["member"]] if members[name]["kind"] == "network"]
+    found = [_start(name, members, "members") for name in named]
     found += [_start(name, params["features"], "features") for name in params["extractors"]]
     for network in found:
         if network and network.network not in seen:

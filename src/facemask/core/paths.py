@@ -1,6 +1,8 @@
 """Where the stages leave their files: the one home of every path between them, relative to the repository's root."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 ABSENT = Path("conf/absent")  # the tree of a source that is not given: DVC wants a path that exists
 
@@ -61,6 +63,11 @@ def ingest_counts(source: str) -> Path:
 
 def features(extractor: str, source: str) -> Path:
     return Path(f"data/features/{extractor}/{source}.npy")
+
+
+def seen(recipe: Mapping[str, Any], source: str) -> Path:
+    """What a member sees of a source's photos: their pixels, or a probe their features."""
+    return features(recipe["features"], source) if recipe["kind"] == "probe" else pixels(source)
 
 
 def training_table(source: str) -> Path:

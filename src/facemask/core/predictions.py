@@ -4,8 +4,9 @@ A prediction table has a column photo, then one probability column a class (floa
 age in years. Tables are read by member name: other files in the folder are ignored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,8 +19,18 @@ ATTRIBUTE_COLUMNS = {name: tuple(f"{name}{code}" for code in range(len(words))) 
 TARGET_COLUMNS = {"joint": JOINT_COLUMNS, **ATTRIBUTE_COLUMNS}  # what a head predicts -> its probability columns
 COLUMNS = TARGET_COLUMNS | {"years": ("age",)}  # of each head a network may have
 
+DROPOUT = "dropout_"  # of the columns that MC-dropout adds: dropout_p00 .. the mean, dropout_joint_entropy, dropout_joint_information
+GRAD_CAM_FRAME = (
+    96,
+    72,
+)  # rows and columns of a map: the whole photo's frame, so that members with other crops can be compared
 GRAD_CAM_COLUMNS = ["photo", "member", "head", "predicted"]  # a row a map
 EXTERNAL_COLUMNS = ["source", "photo", "person", "file", "attribute", "member", "true", "predicted"]  # external photos
+
+
+def tells_years(recipe: Mapping[str, Any]) -> bool:
+    """Whether a member's table has a column age."""
+    return recipe["years"] is not None or recipe.get("age_head") == "years"
 
 
 def predicts(table: pd.DataFrame, name: str) -> tuple[str, ...]:

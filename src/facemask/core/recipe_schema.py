@@ -18,11 +18,13 @@ from facemask.core.value_types import (
     NotBelow0,
     Outputs,
     Part,
+    Powers,
     Share,
     Size,
     Some,
     SomeOrNull,
     Source,
+    Strengths,
     Text,
     Views,
     Weights,
@@ -68,7 +70,7 @@ class Loss(Section):
     smoothing: Share
     focal_gamma: NotBelow0
     source_weights: BySource
-    class_weights: NotBelow0
+    class_weights: Powers
 
 
 class Augment(Section):
@@ -114,21 +116,27 @@ class Consistency(Section):
     magnitude: Magnitude
 
 
-class Recipe(Trained):
-    """A member: how it is trained."""
+class Learned(Section):
+    """What a member learns, whatever it is."""
 
-    family: Text
-    backbone: Text
-    compile: StrictBool
     predicts: Heads
     sources: Kinds
     labels: Literal["fixed", "written"]
-    years: RegressedYears | None
-    age_head: Literal["softmax", "coral", "years"]
     old_age: Annotated[
         Above0 | dict[Source, Above0],
         expects("years above 0, or years by source: {competition: 58, all_age_faces: 59}"),
     ]
+
+
+class Recipe(Trained, Learned):
+    """A member that is a network: how it is trained."""
+
+    kind: Literal["network"]
+    family: Text
+    backbone: Text
+    compile: StrictBool
+    years: RegressedYears | None
+    age_head: Literal["softmax", "coral", "years"]
     sampler: Sampler
     loss: Loss
     augment: Augment
@@ -137,6 +145,25 @@ class Recipe(Trained):
     dropout: Dropout
     schedule: Schedule
     consistency: Consistency
+
+
+class ProbeLoss(Section):
+    source_weights: BySource
+    class_weights: Powers
+
+
+class ProbeRecipe(Learned):
+    """A member that is a probe: heads on features, and how they are fitted."""
+
+    kind: Literal["probe"]
+    features: Text
+    head: Literal["linear", "kernel"]
+    landmarks: Some
+    components: Some
+    years: Share | None
+    strengths: Strengths
+    choosing_photos: Some
+    loss: ProbeLoss
 
 
 class Extractor(Section):

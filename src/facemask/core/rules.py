@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from facemask.core.labels import ATTRIBUTES
 from facemask.core.licences import FURTHER, PACKAGED
-from facemask.core.recipe_schema import Augment, Extractor, Recipe
+from facemask.core.predictions import tells_years
+from facemask.core.recipe_schema import Augment, Extractor, ProbeRecipe, Recipe
 from facemask.core.schema import Params
 from facemask.core.values import complaint
 
@@ -31,13 +32,18 @@ def faults(params: Params) -> Iterator[str]:
         yield "ingest.masks gives every mask the share 0; give wear, incorrect or bare one above 0"
 
 
-def recipe_faults(recipe: Recipe) -> Iterator[str]:
-    """What no network can be built or trained with; each begins with the recipe's key."""
+def recipe_faults(recipe: Recipe | ProbeRecipe) -> Iterator[str]:
+    """What no member can be made with; each begins with the recipe's key."""
     predicts = recipe.predicts
     if len(set(predicts)) < len(predicts) or ("joint" in predicts and len(predicts) > 1):
         yield f"predicts is {predicts}; give [joint], or any of mask, gender, age once"
     if len(set(recipe.sources)) < len(recipe.sources):
         yield f"sources is {recipe.sources}; name each once"
+    if isinstance(recipe, ProbeRecipe):
+        wanted = {*predicts, *(["years"] if recipe.years is not None else [])}
+        if isinstance(recipe.strengths, dict) and (lacking := sorted(wanted - set(recipe.strengths))):
+            yield f"strengths names no {' and no '.join(lacking)}; give each head a list, or one list for all"
+        return
     if recipe.loss.kind == "ordinal" and predicts != ["age"]:
         yield f"loss.kind is 'ordinal', and predicts is {predicts}; of an order are ages alone: give cross_entropy, focal or soft_f1"
     if recipe.age_head != "softmax" and "age" not in predicts:
@@ -99,8 +105,8 @@ def _relabel(params: Params) -> Iterator[str]:
         yield f"relabel.member is {name!r}; choose from {', '.join(params.members)}"
         return
     voter = params.members[name]
-    if set(voter.predicts) != set(ATTRIBUTES) or not (voter.years or voter.age_head == "years"):
-        yield f"relabel.member is {name!r}, which must predict mask, gender, age and years; take voter or three_head"
+    if set(voter.predicts) != set(ATTRIBUTES) or not tells_years(voter.model_dump()):
+        yield f"relabel.member is {name!r}, which must predict mask, gender, age and years; take probe_voter, voter or three_head"
 
 
 def _rounds(params: Params) -> Iterator[str]:
@@ -115,14 +121,18 @@ def _rounds(params: Params) -> Iterator[str]:
 
 def _weights(params: Params) -> Iterator[str]:
     for name in dict.fromkeys([*params.trained, params.relabel.member]):
-        weights = params.members[name].weights
+        recipe, options = params.members[name], params.predict.get(name)
+        if isinstance(recipe, ProbeRecipe):
+            if options and (options.views != ["plain"] or options.dropout_passes):
+                yield f"predict.{name} asks for views or dropout, and a probe sees what its features saw; set features.{recipe.features}.views"
+            continue
+        weights = recipe.weights
         origin = weights.removeprefix(FURTHER).removesuffix(".safetensors")
         if weights.startswith(FURTHER) and origin not in params.members:
             yield f"members.{name}.weights is {weights}; there is no member {origin!r} whose backbone it could be"
         if weights == "folder" and not params.training.weights_dir:
             yield f"members.{name}.weights is 'folder', and training.weights_dir is null; give the folder of <backbone>.safetensors"
-        options = params.predict.get(name)
-        if options and options.dropout_passes and not params.members[name].dropout.rate:
+        if options and options.dropout_passes and not recipe.dropout.rate:
             yield f"predict.{name}.dropout_passes is {options.dropout_passes}, and members.{name}.dropout.rate is 0; set either"
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool
 
-from facemask.core.recipe_schema import Backbone, Extractor, Predict, Recipe, Section
+from facemask.core.recipe_schema import Backbone, Extractor, Predict, ProbeRecipe, Recipe, Section
 from facemask.core.value_types import (
     Above0,
     Amp,
@@ -84,6 +84,7 @@ class Trees(Section):
 
 class Given(Section):
     info: AnyPath
+    voter: AnyPath
     truth: AnyPath
     pseudo: AnyPath
     persons_train: AnyPath
@@ -203,14 +204,17 @@ class Params(Section):
     data: Data
     scale: Scale
     model: Model
-    members: dict[str, Recipe]
+    members: dict[str, Annotated[Recipe | ProbeRecipe, Field(discriminator="kind")]]
     seed: Annotated[int, whole(0, HUGE), expects(f"a whole number from 0 to {HUGE}")]
     folds: list[Count]
     trained: Texts
     students: Texts
     features: dict[str, Extractor]
     extractors: Texts
-    fits: dict[str, dict[str, Any]]  # made by a resolver
+    fits: dict[str, dict[str, Any]]  # made by resolvers, as are the next three
+    seen: dict[str, dict[str, Text]]
+    taught: dict[str, dict[str, Text]]
+    looks: dict[str, Any]
     versions: dict[str, Text]
     trees: Trees
     given: Given

@@ -53,8 +53,16 @@ def number(words: str, holds: Callable[[float], bool] = lambda value: True) -> A
 def complaint(fault: Any) -> str:
     """The sentence of one of a ValidationError's errors(): the key, its value, and what is allowed."""
     last = fault["loc"][-1] if fault["loc"] else "it"
-    key = ".".join(map(str, fault["loc"]))
+    # Inside a member pydantic puts its kind after its name.
+    loc = fault["loc"][:2] + fault["loc"][3:] if fault["loc"][:1] == ("members",) else fault["loc"]
+    key = ".".join(map(str, loc))
     match fault["type"]:
+        case "union_tag_invalid":
+            return (
+                f"{key}.kind is {shown(fault['ctx']['tag'])}; give {fault['ctx']['expected_tags'].replace(chr(39), '')}"
+            )
+        case "union_tag_not_found":
+            return f"{key}.kind is missing; compose params.yaml again with `python -m facemask.params`"
         case "missing":
             return f"{key} is missing; compose params.yaml again with `python -m facemask.params`"
         case "extra_forbidden":

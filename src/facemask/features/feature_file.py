@@ -1,6 +1,6 @@
 """A source's features: one row a photo, memory-mapped, in the order of its photo table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,17 @@ def read_features(path: Path) -> FeatureTable:
     if rows.dtype.names != ("photo", "features"):
         raise UserError(f"{path} is no file of features; remove it and run `dvc repro`")
     return FeatureTable(path, rows)
+
+
+def take_features(files: Mapping[str, Path], rows: pd.DataFrame) -> Array:
+    """(n, d) float32 of rows of a photo table with columns photo and source, given each source's file. Raises as `take`."""
+    taken: Array | None = None
+    for source, own in rows["photo"].groupby(rows["source"].to_numpy(), sort=False):
+        found = read_features(files[str(source)]).take(list(own))
+        if taken is None:
+            taken = np.empty((len(rows), found.shape[1]), np.float32)
+        taken[np.flatnonzero(rows["source"] == source)] = found
+    return np.empty((0, 0), np.float32) if taken is None else taken
 
 
 class GrowingFile:

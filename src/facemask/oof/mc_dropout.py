@@ -12,12 +12,11 @@ from scipy.special import entr
 from torch import Tensor
 
 from facemask.core.labels import Array
-from facemask.core.predictions import COLUMNS
+from facemask.core.predictions import COLUMNS, DROPOUT
 from facemask.core.rng import generator
 from facemask.nets.model import FaceNet
 from facemask.oof.prediction import averaged
 
-PREFIX = "dropout_"  # of the added columns: dropout_p00 .. the mean, dropout_joint_entropy, dropout_joint_information
 ENTROPY, INFORMATION = "_entropy", "_information"
 
 
@@ -56,21 +55,21 @@ def summary(probabilities: Array, head: str) -> dict[str, Array]:
     return _columns(values.mean(0), _entropy(values).mean(0), head)
 
 
-def pooled(tables: list[pd.DataFrame], heads: list[str]) -> pd.DataFrame:
+def pooled(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """The added columns of several networks (the same rows) as if all their passes were one network's."""
     mean = pd.concat(tables).astype(np.float64).groupby(level=0).mean()
     columns: dict[str, Array] = {}
-    for head in heads:
-        expected = mean[f"{PREFIX}{head}{ENTROPY}"] - mean[f"{PREFIX}{head}{INFORMATION}"]
-        columns |= _columns(mean[[PREFIX + name for name in COLUMNS[head]]].to_numpy(), expected.to_numpy(), head)
+    for head in [head for head in COLUMNS if f"{DROPOUT}{head}{ENTROPY}" in mean]:
+        expected = mean[f"{DROPOUT}{head}{ENTROPY}"] - mean[f"{DROPOUT}{head}{INFORMATION}"]
+        columns |= _columns(mean[[DROPOUT + name for name in COLUMNS[head]]].to_numpy(), expected.to_numpy(), head)
     return pd.DataFrame(columns)
 
 
 def _columns(mean: Array, expected_entropy: Array, head: str) -> dict[str, Array]:
     entropy = _entropy(mean)
-    columns = {PREFIX + name: values for name, values in zip(COLUMNS[head], mean.T, strict=True)}
-    columns[f"{PREFIX}{head}{ENTROPY}"] = entropy
-    columns[f"{PREFIX}{head}{INFORMATION}"] = np.maximum(entropy - expected_entropy, 0.0)  # below 0 by rounding alone
+    columns = {DROPOUT + name: values for name, values in zip(COLUMNS[head], mean.T, strict=True)}
+    columns[f"{DROPOUT}{head}{ENTROPY}"] = entropy
+    columns[f"{DROPOUT}{head}{INFORMATION}"] = np.maximum(entropy - expected_entropy, 0.0)  # below 0 by rounding alone
     return {name: values.astype(np.float32) for name, values in columns.items()}
 
 

@@ -1,7 +1,9 @@
-"""One predict() for validation, out-of-fold and test alike, and the mean over the folds' networks."""
+"""One predict() for validation, out-of-fold and test alike."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,22 +15,13 @@ from tqdm import tqdm
 
 from facemask.core.labels import Array
 from facemask.core.predictions import COLUMNS
+from facemask.ingest.store import Photos
 from facemask.ingest.views import VIEWS, View, cut
-from facemask.nets.device import autocast, device_of
-from facemask.nets.model import FaceNet, normalisation
+from facemask.nets.device import autocast, device_of, use_threads
+from facemask.nets.model import FaceNet, load_folds, normalisation, sized
+from facemask.oof.fold_predictors import Fits, Inference, Predict
 
 Also = Callable[[list[Tensor]], dict[str, Array]]  # a batch's features (n, features) of each view -> more columns
-
-
-@dataclass(frozen=True)
-class Inference:
-    """How a member predicts: its recipe, params.yaml's section training, and the mean over which views (names of VIEWS), of
-    probabilities or of logits."""
-
-    recipe: dict[str, Any]
-    training: dict[str, Any]
-    views: Sequence[str] = ("plain",)
-    average: str = "probabilities"
 
 
 @dataclass(frozen=True)
@@ -80,14 +73,22 @@ def predict(model: FaceNet, photos: Any, how: Inference, title: str = "", also: 
     return pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, dtype=np.float32)
 
 
-def predict_folds(models: Iterable[tuple[int, FaceNet]], photos: Any, how: Inference, title: str) -> pd.DataFrame:
-    """The mean of the predictions of each (fold, network), in whose training the photos had no part."""
-    return fold_mean([predict(model, photos, how, f"{title} {fold}") for fold, model in models])
+def network_predictors(fits: Fits, passes: int, key: tuple[int, str]) -> Iterator[tuple[int, Predict]]:
+    """fold_predictors() of networks."""
+    from facemask.oof.mc_dropout import Passes  # which reads this module
+
+    how = replace(fits.how, recipe=sized(fits.how.recipe))
+    use_threads(how.training["threads"])
+    for fold, model in load_folds(how.recipe, fits.folder, fits.folds):
+        also = Passes(model, passes, how.average, *key, fold) if passes else None
+        yield fold, partial(_predict_rows, model, fits.seen, how, f"fold {fold}", also)
 
 
-def fold_mean(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The mean over the folds' tables of the same photos, float32."""
-    return (sum(tables[1:], tables[0]) / len(tables)).astype("float32")
+def _predict_rows(
+    model: FaceNet, seen: Mapping[str, Path], how: Inference, title: str, also: Also | None, rows: pd.DataFrame
+) -> pd.DataFrame:
+    stores = {source: str(seen[source]) for source in rows["source"].unique()}
+    return predict(model, Photos(rows.reset_index(drop=True), stores), how, title, also)
 
 
 def _columns(outputs: list[dict[str, Tensor]], average: str) -> dict[str, Array]:

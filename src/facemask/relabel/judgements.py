@@ -13,7 +13,8 @@ class Judgements:
     """Probabilities by voter, float32; NaN where a voter did not judge a photo because it learned that photo.
 
     mask [voters, photos, 3], gender [voters, photos, 2], age [voters, photos, 3], years [voters, photos];
-    person and file [photos] name the photos. An attribute that nobody judged is NaN throughout.
+    person and file [photos] name the photos. An attribute that nobody judged is NaN throughout. neighbours [photos]: the
+    written years of the persons who look most like the photo's (neighbours.py), or None.
     """
 
     mask: Array
@@ -22,6 +23,7 @@ class Judgements:
     years: Array
     person: Array
     file: Array
+    neighbours: Array | None = None
 
     @classmethod
     def blank(cls, voters: int, person: Array, file: Array) -> "Judgements":
@@ -45,6 +47,8 @@ class Judgements:
             check_probabilities(self.of(attribute), (len(self.mask), len(self.person), len(words)), attribute)
         if self.years.shape != (len(self.mask), len(self.person)):
             raise ValueError(f"years have the shape {self.years.shape}, not [voters, photos]")
+        if self.neighbours is not None and self.neighbours.shape != self.person.shape:
+            raise ValueError(f"neighbours have the shape {self.neighbours.shape}, not [photos]")
 
 
 def check_probabilities(probabilities: Array, shape: tuple[int, ...], name: str) -> None:

@@ -95,14 +95,17 @@ def judge_persons(probabilities: Array, labels: Array, unit: Array, kind: Array)
     return _verdict(pooled, pooled.posterior(labels), labels)
 
 
-def judge_ages(probabilities: Array, years: Array, written: Array, unit: Array, kind: Array) -> Verdict:
+def judge_ages(
+    probabilities: Array, years: Array, written: Array, unit: Array, kind: Array, neighbours: Array | None = None
+) -> Verdict:
     """Persons' written years [persons], given band probabilities [voters, photos, 3] and years [voters, photos].
 
+    neighbours [persons]: the mean written years of those who look most alike, further evidence where it is given.
     wrong is the probability that the written age stands in the wrong band; proposed is in years, OLD_AGE for all who
     are older.
     """
     bands = age_band(written)
-    predicted = person_years(years, written, unit, kind)
+    predicted = [person_years(years, written, unit, kind)] + ([] if neighbours is None else [neighbours])
     pooled, bins = fit_years(person_features(probabilities, bands, unit, kind), predicted, written)
     posterior = pooled.posterior(np.minimum(written, OLD_AGE).astype(np.int64) - bins[0])
     inside = age_band(bins) == bands[:, None]

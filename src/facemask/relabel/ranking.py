@@ -138,7 +138,9 @@ def _gender_rows(judgements: Judgements, photos: pd.DataFrame) -> pd.DataFrame:
 def _age_rows(judgements: Judgements, photos: pd.DataFrame) -> pd.DataFrame:
     def judge(persons: "_Persons") -> Verdict:
         probabilities, years = judgements.age[:, persons.rows], judgements.years[:, persons.rows]
-        return judge_ages(probabilities, years, persons.labels, persons.unit, persons.kind)
+        near = judgements.neighbours
+        of_person = None if near is None else near[persons.rows][persons.first]
+        return judge_ages(probabilities, years, persons.labels, persons.unit, persons.kind, of_person)
 
     return _person_rows(judgements.age, photos, "age", judge, lambda years: [str(y) for y in years])
 

@@ -4,7 +4,7 @@ The classes are the written years themselves, from the youngest to OLD_AGE, whic
 numpy in, numpy out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -52,17 +52,17 @@ def years_log_likelihood(predicted: Array, written: Array, bins: Array) -> Array
     return np.asarray(likelihood - likelihood.mean(1, keepdims=True))
 
 
-def fit_years(band_features: Array, predicted: Array, written: Array) -> tuple[Pooled, Array]:
+def fit_years(band_features: Array, predicted: Sequence[Array], written: Array) -> tuple[Pooled, Array]:
     """Fit band log-probabilities and years together to the written years.
 
-    band_features [units, groups, 3], predicted [units] years or NaN, written [units] years. Returns the pooled model
+    band_features [units, groups, 3], predicted: years or NaN [units] of each kind of evidence, written [units] years. Returns the pooled model
     over year bins, and the bins. An error, here, puts a person into another band, in any year that is written there.
     """
     bins = year_bins(written)
     columns = np.minimum(written, OLD_AGE).astype(np.int64) - bins[0]
     bands = age_band(bins)
-    likelihood = years_log_likelihood(predicted, written, bins)
-    features = np.concatenate([band_features[:, :, bands], likelihood[:, None, :]], axis=1)
+    likelihoods = [years_log_likelihood(each, written, bins)[:, None, :] for each in predicted]
+    features = np.concatenate([band_features[:, :, bands], *likelihoods], axis=1)
     shares = _smooth_shares(columns, len(bins))
     present = np.eye(3)[:, bands]
     return fit(features, columns, band_noise(shares, bands), np.log(shares), present[present.any(axis=1)]), bins

@@ -1,4 +1,4 @@
-"""Time and memory of a training step on this machine: a few steps of the real loop on noise."""
+"""Time and memory of a training step, a frozen backbone's look and a probe's fit on this machine: real ones, on noise."""
 
 import multiprocessing
 import resource
@@ -15,16 +15,20 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from facemask.core.errors import UserError
+from facemask.core.predictions import COLUMNS
 from facemask.core.rng import generator
+from facemask.features.extractor import Extractor
 from facemask.ingest.store import KIND_BYTES, PIXELS
 from facemask.nets.device import device_of
 from facemask.nets.model import sized
+from facemask.probes.fitting import fit_probe
 from facemask.tools.pretrain.pretrain import pretrain
 from facemask.train.engine import Fit
 from facemask.train.fit import fit
 
 MOST = 12  # steps timed after those that warm up
 PREFETCHED = 2  # batches that each worker has ready, torch's default
+PROBED = 2000  # photos that a probe is timed on, at most: it takes as much longer as there are more
 PICTURES = 16  # different photos of noise
 Train = Callable[[pd.DataFrame, dict[str, str], Path], object]
 
@@ -95,11 +99,54 @@ def _endless(batch: int, training: dict[str, Any]) -> dict[str, int]:
     return {"epochs": 1000, "epoch_photos": batch * (_steps(PREFETCHED * training["workers"]) + 1)}
 
 
+def time_look(name: str, options: dict[str, Any], training: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """{"seconds": a batch, "megabytes": peak, "batch", "width": numbers a photo} of an extractor, or {"fault": a sentence}."""
+    return _forked(_timed_look, name, options | {"weights": "none"}, training, seconds)
+
+
+def time_probe(recipe: dict[str, Any], width: int, photos: int) -> dict[str, Any]:
+    """{"seconds": a fit, "megabytes": peak} of a probe on that many photos of `width` numbers each."""
+    return _forked(_timed_probe, recipe, width, photos)
+
+
+def _timed_look(name: str, options: dict[str, Any], training: dict[str, Any], seconds: float, answers: Any) -> None:
+    try:
+        extractor = Extractor(name, options, training)
+    except UserError as error:
+        answers.put({"fault": str(error)})
+        return
+    images = np.zeros((extractor.batch, len(extractor.options["views"]), *extractor.options["size"], 3), np.uint8)
+    ticks = [time.perf_counter()]
+    while ticks[-1] - ticks[0] < seconds:
+        extractor.look(images)
+        ticks.append(time.perf_counter())
+    own = {"seconds": float(np.median(np.diff(ticks))), "batch": extractor.batch, "width": extractor.width}
+    answers.put(own | {"megabytes": _megabytes()})
+
+
+def _timed_probe(recipe: dict[str, Any], width: int, photos: int, answers: Any) -> None:
+    count, random = min(photos, PROBED), generator(0, "plan", "probe")
+    index = np.arange(count)
+    codes = {head: index % len(COLUMNS[head]) for head in recipe["predicts"]} | {"years": 18.0 + index % 43}
+    labels = codes | {f"{head}_weight": np.ones(count) for head in codes}
+    started = time.perf_counter()
+    fit_probe(random.normal(size=(count, width)).astype(np.float32), labels, index // 7, recipe, random)
+    answers.put({"seconds": (time.perf_counter() - started) * photos / count, "megabytes": _megabytes()})
+
+
+def _megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def _apart(train: Train, job: Fit, short_side: int, seconds: float) -> dict[str, Any]:
+    return _forked(_timed, train, job, short_side, seconds)
+
+
+def _forked(work: Callable[..., None], *arguments: Any) -> dict[str, Any]:
     # fork: the modules are loaded already, and nothing has touched torch's threads or a GPU in this process.
     context = multiprocessing.get_context("fork")
     answers = context.SimpleQueue()
-    process = context.Process(target=_timed, args=(train, job, short_side, seconds, answers))
+    process = context.Process(target=work, args=(*arguments, answers))
     process.start()
     process.join()
     nothing = {"fault": f"the process ended with code {process.exitcode}"}
@@ -115,10 +162,8 @@ def _timed(train: Train, job: Fit, short_side: int, seconds: float, answers: Any
         with tempfile.TemporaryDirectory() as place:
             train(*noise(Path(place), job.recipe["batch"], short_side), Path(place))
     except _Enough:
-        used = (
-            torch.cuda.max_memory_allocated() if on_cuda else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        )
-        answers.put({"seconds": clock.seconds_a_step(), "megabytes": used / 2**20})
+        used = torch.cuda.max_memory_allocated() / 2**20 if on_cuda else _megabytes()
+        answers.put({"seconds": clock.seconds_a_step(), "megabytes": used})
     except UserError as error:
         answers.put({"fault": str(error)})
     except torch.OutOfMemoryError:

@@ -59,9 +59,11 @@ def targets(rows: pd.DataFrame, recipe: dict[str, Any]) -> dict[str, Array]:
     weight: Array = np.asarray(rows["weight"], dtype=np.float32)
     weight = weight * rows["source"].map(recipe["loss"]["source_weights"]).astype("float32").fillna(1.0).to_numpy()
     labels: dict[str, Array] = {}
+    powers = recipe["loss"]["class_weights"]
     for head in recipe["predicts"]:
         labels[head] = codes[head]
-        labels[f"{head}_weight"] = weight * class_weights(codes[head], recipe["loss"]["class_weights"])
+        power = powers.get(head, 0.0) if isinstance(powers, dict) else powers
+        labels[f"{head}_weight"] = weight * class_weights(codes[head], power)
     labels["years"] = years
     labels["years_weight"] = weight * ~np.isnan(labels["years"])
     return labels

@@ -10,9 +10,7 @@ from facemask.core import paths
 from facemask.core.labels import ATTRIBUTES, Array, age_band, marginals
 from facemask.core.predictions import ATTRIBUTE_COLUMNS, EXTERNAL_COLUMNS, JOINT_COLUMNS
 from facemask.core.rng import generator
-from facemask.ingest.store import Photos
-from facemask.nets.model import load_folds
-from facemask.oof.prediction import Inference, predict_folds
+from facemask.oof.fold_predictors import Fits, Inference, fold_predictors, predict_folds
 
 Recipes = Mapping[str, dict[str, Any]]  # by member
 
@@ -24,11 +22,11 @@ def external_predictions(
     tables = [pd.DataFrame(columns=EXTERNAL_COLUMNS)]
     for source in [name for name in photos["source"].unique() if name != "competition"]:
         rows = sample(photos, source, most, seed)
-        stored = Photos(rows, {source: str(paths.pixels(source))})
         members = members_not_trained_on(source, recipes)
         for member in dict.fromkeys(members.values()):
-            models = load_folds(recipes[member], paths.MODELS / member, folds)
-            mean = predict_folds(models, stored, Inference(recipes[member], training), f"{source} by {member}")
+            seen = {source: paths.seen(recipes[member], source)}
+            fits = Fits(Inference(recipes[member], training), paths.MODELS / member, folds, seen)
+            mean = predict_folds(fold_predictors(fits), rows)
             own = [attribute for attribute, name in members.items() if name == member]
             tables += [external_rows(rows, mean, attribute, member) for attribute in own]
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)

@@ -12,21 +12,22 @@ from tqdm import tqdm
 
 from facemask.core import paths
 from facemask.core.labels import Array
-from facemask.core.predictions import GRAD_CAM_COLUMNS
+from facemask.core.predictions import GRAD_CAM_COLUMNS, GRAD_CAM_FRAME
 from facemask.ingest.geometry import crop
 from facemask.ingest.store import Photos
 from facemask.ingest.views import VIEWS, cut
-from facemask.nets.model import FaceNet, load_trained, normalisation
-
-FRAME = (96, 72)  # rows and columns of a map: the whole photo's frame, so that members with other crops can be compared
+from facemask.nets.device import device_of, use_threads
+from facemask.nets.model import FaceNet, load_trained, normalisation, sized
 
 
 def grad_cam_maps(
-    table: pd.DataFrame, recipes: Mapping[str, dict[str, Any]], folds: Sequence[int], device: torch.device
+    table: pd.DataFrame, recipes: Mapping[str, dict[str, Any]], folds: Sequence[int], training: dict[str, Any]
 ) -> tuple[pd.DataFrame, Array]:
     """GRAD_CAM_COLUMNS of each member's out-of-fold predictions of competition photos, in the table's order, and their maps."""
+    use_threads(training["threads"])
+    device, recipes = device_of(training), {name: sized(recipe) for name, recipe in recipes.items()}
     photos = Photos(table, {"competition": str(paths.pixels("competition"))})
-    rows, maps = [pd.DataFrame(columns=["row", *GRAD_CAM_COLUMNS])], [np.zeros((0, *FRAME), np.uint8)]
+    rows, maps = [pd.DataFrame(columns=["row", *GRAD_CAM_COLUMNS])], [np.zeros((0, *GRAD_CAM_FRAME), np.uint8)]
     for member, fold in tqdm([(m, f) for m in recipes for f in folds], desc="Grad-CAM", disable=None):
         held_out = np.flatnonzero(table["fold"] == fold)
         if len(held_out):
@@ -60,7 +61,7 @@ def watched(backbone: nn.Module) -> tuple[nn.Module, Callable[[Tensor], Tensor] 
 def attention(
     model: FaceNet, photos: Sequence[Array], recipe: dict[str, Any], device: torch.device
 ) -> dict[str, tuple[Array, Array]]:
-    """Head -> the predicted class (n,) int64, and its map (n, *FRAME) uint8, 255 where the place speaks most for that class.
+    """Head -> the predicted class (n,) int64, and its map (n, *GRAD_CAM_FRAME) uint8, 255 where the place speaks most for that class.
 
     photos: (h, w, 3) uint8 each. What lies outside the recipe's crop is 0. Empty for a backbone without places.
     """
@@ -120,5 +121,5 @@ def _framed(values: Array, photo: Array, size: list[int], share: float) -> Array
     whole = np.zeros(photo.shape[:2], dtype=np.float32)
     part = crop(whole, size, share)  # a window on `whole`, not a copy
     part[...] = cv2.resize(values.astype(np.float32), part.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    framed = cv2.resize(whole, FRAME[::-1], interpolation=cv2.INTER_AREA)
+    framed = cv2.resize(whole, GRAD_CAM_FRAME[::-1], interpolation=cv2.INTER_AREA)
     return np.asarray(np.rint(255 * framed.clip(0, 1)), dtype=np.uint8)

@@ -90,10 +90,12 @@ def colours_and_mean(pixels: Pixels, frame: list[int]) -> tuple[pd.Series, Array
 
 
 def training_losses(members: Iterable[str], folds: Sequence[int]) -> pd.DataFrame:
-    """member, fold, epoch, loss of every fit whose history is there."""
+    """member, fold, epoch, loss of every network whose history is there; a probe has no epochs."""
     tables = [pd.DataFrame(columns=["epoch", "loss", "member", "fold"])]
     for member, fold in ((member, fold) for member in members for fold in folds):
         path = paths.fit(member, fold) / "history.csv"
         if path.is_file():
-            tables.append(pd.read_csv(path)[["epoch", "loss"]].assign(member=member, fold=fold))
+            history = pd.read_csv(path)
+            if "epoch" in history:
+                tables.append(history[["epoch", "loss"]].assign(member=member, fold=fold))
     return pd.concat(tables[1:] or tables, ignore_index=True)

@@ -189,7 +189,9 @@ def label_section(material: Material) -> Section:
 
 def training_section(curves: pd.DataFrame) -> Section:
     if curves.empty:
-        return empty_section("training", "Training", "curves", "No training history was kept.")
+        return empty_section(
+            "training", "Training", "curves", "No network was trained in this run; a probe has no epochs."
+        )
     last = curves.groupby(["member", "fold"], sort=False).tail(1).groupby("member", sort=False)["loss"].mean()
     return Section("training", "Training", [
         "Training loss of the last epoch: " + listed(f"{name} {loss:.3f}" for name, loss in last.items())

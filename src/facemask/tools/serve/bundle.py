@@ -1,8 +1,9 @@
 """The finished ensemble as one folder that needs nothing else of the pipeline, and nothing pickled.
 
-    bundle.json                          members' recipes and views, folds, how photos are stored, the chosen stacker, and
+    bundle.json                          members' recipes and views, extractors, folds, how photos are stored, the stacker, and
                                          the sha256 of every other file and of bundle.json itself
-    weights/<member>/<fold>.safetensors  every model
+    weights/<member>/<fold>.safetensors  every network and probe
+    extractors/<name>.safetensors        the frozen backbones that the probes' features come from
     evidence/<member>.parquet            the member's out-of-fold predictions of the photos that the stacker learns from
     evidence/classes.parquet             those photos' joint classes
 
@@ -25,14 +26,17 @@ import pandas as pd
 from facemask.core.errors import UserError
 from facemask.core.files import open_regular, replacing, write_json, write_parquet
 from facemask.core.labels import ATTRIBUTES
-from facemask.core.predictions import JOINT_COLUMNS, read_members
+from facemask.core.predictions import JOINT_COLUMNS, read_members, tells_years
 from facemask.core.tables import read_table
+from facemask.features.extractor import Extractor
 from facemask.nets.model import FaceNet, load_trained
+from facemask.nets.weights import save_tensors
+from facemask.probes.probe import Probe, load_probe
 from facemask.stack.candidates import CANDIDATES
 from facemask.stack.choice import CORRECTED, Ensemble, fit_ensemble
 from facemask.stack.member_tables import gather
 
-FORMAT = 1
+FORMAT = 2
 MEND = "run `dvc repro -f export`, or copy the bundle again"
 
 
@@ -56,18 +60,26 @@ class Stored:
 
 @dataclass(frozen=True)
 class Bundle:
-    """members: name -> {"recipe", "views", "average"}, in the stacker's order; training: params.yaml's section."""
+    """members: name -> {"recipe", "views", "average"}, in the stacker's order; extractors: those of its probes, as in
+    params.yaml; training: params.yaml's section.
+    """
 
     folder: Path
     members: dict[str, dict[str, Any]]
+    extractors: dict[str, dict[str, Any]]
     folds: list[int]
     training: dict[str, Any]
     stored: Stored
     stacker: Stacker
 
-    def model(self, member: str, fold: int) -> FaceNet:
-        """A trained network, on the CPU."""
-        return load_trained(self.members[member]["recipe"], self.folder / "weights" / member / f"{fold}.safetensors")
+    def model(self, member: str, fold: int) -> FaceNet | Probe:
+        """A trained network, on the CPU, or a probe."""
+        recipe, path = self.members[member]["recipe"], self.folder / "weights" / member / f"{fold}.safetensors"
+        return load_probe(path) if recipe["kind"] == "probe" else load_trained(recipe, path)
+
+    def extractor(self, name: str) -> Extractor:
+        weights = str(self.folder / "extractors" / f"{name}.safetensors")
+        return Extractor(name, self.extractors[name] | {"weights": weights}, self.training)
 
     def ensemble(self) -> Ensemble:
         """The chosen stacker, fitted again on the rows that it was fitted on."""
@@ -79,14 +91,22 @@ class Bundle:
 
 
 def write_bundle(
-    bundle: Bundle, weights: Mapping[tuple[str, int], Path], tables: Mapping[str, pd.DataFrame], classes: pd.DataFrame
+    bundle: Bundle,
+    weights: Mapping[tuple[str, int], Path],
+    tables: Mapping[str, pd.DataFrame],
+    classes: pd.DataFrame,
+    extractors: Mapping[str, Extractor],
 ) -> None:
     """weights: (member, fold) -> safetensors; tables: members' predictions; classes: photo and joint class of the photos
-    that the stacker learns from, in that order.
+    that the stacker learns from, in that order; extractors: bundle.extractors, as they looked.
     """
     with replacing(bundle.folder, "bundle.json") as folder:
         for (member, fold), path in weights.items():
             _link(path, folder / "weights" / member / f"{fold}.safetensors")
+        for name, extractor in extractors.items():
+            path = folder / "extractors" / f"{name}.safetensors"
+            path.parent.mkdir(exist_ok=True)
+            save_tensors(extractor.backbone.state_dict(), path)
         for member in bundle.members:
             rows = tables[member].set_index("photo").loc[list(classes["photo"])].reset_index()
             write_parquet(rows, folder / "evidence" / f"{member}.parquet")
@@ -95,6 +115,7 @@ def write_bundle(
         content = {
             "format": FORMAT,
             "members": bundle.members,
+            "extractors": bundle.extractors,
             "folds": bundle.folds,
             "training": bundle.training,
             "stored": vars(bundle.stored),
@@ -121,9 +142,11 @@ def open_bundle(folder: Path) -> Bundle:
         if digest not in (None, _digest(content)):
             raise UserError(f"{path} was edited since it was written; {MEND}")
         stored, stacker = Stored(**content["stored"]), Stacker(**content["stacker"])
-        bundle = Bundle(folder, content["members"], content["folds"], content["training"], stored, stacker)
+        members, extractors, folds = content["members"], content["extractors"], content["folds"]
+        bundle = Bundle(folder, members, extractors, folds, content["training"], stored, stacker)
         files = dict(content["sha256"])
         needed = [f"weights/{member}/{fold}.safetensors" for member in bundle.members for fold in bundle.folds]
+        needed += [f"extractors/{name}.safetensors" for name in bundle.extractors]
         needed += [f"evidence/{name}.parquet" for name in (*bundle.members, "classes")]
         chosen = bundle.stacker.name.removesuffix(CORRECTED)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -147,7 +170,7 @@ def _check_files(folder: Path, files: dict[str, str], needed: list[str]) -> None
 def columns(bundle: Bundle) -> dict[str, str]:
     """Column of this ensemble's answers -> its MLflow type."""
     recipes = [member["recipe"] for member in bundle.members.values()]
-    has_years = any(recipe["years"] or recipe["age_head"] == "years" for recipe in recipes)
+    has_years = any(tells_years(recipe) for recipe in recipes)
     years = {"years": "float"} if has_years else {}
     words = dict.fromkeys(ATTRIBUTES, "string")
     return {"class": "long", **words, "probability": "float", **years, **dict.fromkeys(JOINT_COLUMNS, "float")}

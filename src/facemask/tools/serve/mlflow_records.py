@@ -31,7 +31,7 @@ def experiment_records(key: str, options: Mapping[str, Any]) -> tuple[Record, li
             f"{key}/{member}-{fold}",
             f"{member}-{fold}",
             options["members"][member] | {"fold": fold},
-            curves=pd.read_csv(paths.fit(member, fold) / "history.csv"),
+            **_history(member, fold),
             span=read_times(paths.fit(member, fold)),
             data=rows,
         )
@@ -49,3 +49,15 @@ def experiment_records(key: str, options: Mapping[str, Any]) -> tuple[Record, li
         data={source: paths.photo_table(source) for source in SOURCES} | rows,
     )
     return experiment, fits
+
+
+def _history(member: str, fold: int) -> dict[str, Any]:
+    """A network's curves by epoch; a probe's heads, with the strength and the held-out loss of each."""
+    table = pd.read_csv(paths.fit(member, fold) / "history.csv")
+    if "epoch" in table:
+        return {"curves": table}
+    return {
+        "metrics": {
+            str(row["head"]): {"strength": row["strength"], "loss": row["loss"]} for row in table.to_dict("records")
+        }
+    }

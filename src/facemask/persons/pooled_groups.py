@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -88,7 +89,7 @@ def given_counts(masks: Array, design: list[int]) -> Array:
         if not design[code]:
             continue
         left = [count - (one == code) for one, count in enumerate(design)]
-        used = (slice(None), *(slice(0, count + 1) for count in left))
+        used: tuple[Any, ...] = (slice(None), *(slice(0, count + 1) for count in left))
         backwards = (slice(None), *[slice(None, None, -1)] * len(design))
         for photo in range(photos):
             ways = before[photo][used] * after[photos - 1 - photo][used][backwards]

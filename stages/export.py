@@ -14,7 +14,7 @@ from facemask.features.extractor import Extractor
 from facemask.ingest.store import Store
 from facemask.nets.model import sized
 from facemask.submit.scores import scored_train, train_classes
-from facemask.tools.serve.bundle import Bundle, Stacker, Stored, write_bundle
+from facemask.tools.serve.bundle import Bundle, Persons, Stacker, Stored, write_bundle
 
 
 def main() -> None:
@@ -25,7 +25,10 @@ def main() -> None:
     how = {name: {key: predict[name][key] for key in ("views", "average")} for name in names}
     recipes = {name: params.member(name) for name in names}
     probes = [recipe for recipe in recipes.values() if recipe["kind"] == "probe"]
-    extractors = {recipe["features"]: params.extractor(recipe["features"]) for recipe in probes}
+    stackers = {name: Stacker(**one) for name, one in json.loads(paths.STACKER.read_text()).items()}
+    persons = _persons(stackers["chosen"])
+    features = [*(recipe["features"] for recipe in probes), *([persons.features] if persons else [])]
+    extractors = {name: params.extractor(name) for name in features}
     training = params.section("training")
     bundle = Bundle(
         paths.BUNDLE,
@@ -37,7 +40,8 @@ def main() -> None:
         folds,
         training | {"weights_dir": None},  # trained weights follow
         Stored(ingest["short_side"], ingest["pixel_limit"], kind),
-        Stacker(**json.loads(paths.STACKER.read_text())),
+        stackers["alone"],
+        persons,
     )
     learned = scored_train(photos)
     write_bundle(
@@ -46,8 +50,16 @@ def main() -> None:
         read_members(paths.PREDICTIONS, names),
         learned[["photo"]].assign(**{"class": train_classes(learned).astype(np.int8)}),
         {name: Extractor(name, options, training) for name, options in extractors.items()},
+        paths.LIKENESS if persons else None,
     )
     print(f"{paths.BUNDLE}: {len(names)} members of {len(folds)} folds, stacked by {bundle.stacker.name}")
+
+
+def _persons(stacker: Stacker) -> Persons | None:
+    """None without pooling, and where there were too few persons to learn from."""
+    section = params.section("persons")
+    how = json.loads(paths.GROUPING.read_text()) if section["pool"] else {}
+    return Persons(how["features"], how["rules"], section["design"], stacker) if how.get("rules") else None
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def main() -> None:
     write_parquet(found.evaluated, paths.PERSONS_EVAL)
     write_grouping(found, section["features"])
     write_csv(found.doubtful.round({"cost": 4}), paths.DOUBTFUL_PERSONS)
-    write_csv(found.bins, paths.PERSONS_RELIABILITY)
+    write_json({"figures": found.figures, "bins": found.bins.to_dict("records")}, paths.PERSONS_JUDGEMENT)
     write_json(found.figures, paths.PERSONS)
     print(described(found.figures))
 

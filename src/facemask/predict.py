@@ -27,7 +27,7 @@ from facemask.ingest.ingest import Outputs, Settings, ingest
 from facemask.ingest.listing import Listing, as_table, row
 from facemask.ingest.store import JPEGS, Photos
 from facemask.ingest.tree import LARGEST_FILE, Entry, Tree, is_photo, open_tree
-from facemask.tools.serve.bundle import Bundle, Stored, columns, open_bundle
+from facemask.tools.serve.bundle import Stored, columns, open_bundle
 from facemask.tools.serve.final_ensemble import FinalEnsemble
 
 SOURCE = "given"
@@ -51,7 +51,8 @@ def main() -> None:
     bundle = open_bundle(arguments.bundle)
     with workplace(arguments.out.parent) as folder:
         listing, ignored = list_photos(given, folder)
-        table, refused = answer(listing, bundle, folder)
+        photos = arguments.each if arguments.persons else 1
+        table, refused = answer(listing, FinalEnsemble(bundle, bundle.model, photos), folder)
         write_csv(refused, quarantine)
         table.to_csv(folder / "table.csv", index=False, lineterminator="\n")
         os.replace(folder / "table.csv", arguments.out)
@@ -155,19 +156,19 @@ def _kept_input(folder: Path) -> Path:
     return folder / "input"
 
 
-def answer(listing: Listing, bundle: Bundle, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+def answer(listing: Listing, ensemble: FinalEnsemble, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The table of answers and the quarantine; pixels lie in `folder` meanwhile."""
-    ensemble = FinalEnsemble(bundle, bundle.model)
-    tables, broken = [pd.DataFrame(columns=["file", *columns(bundle)])], [pd.DataFrame(columns=QUARANTINE)]
+    broken, seen, files = [pd.DataFrame(columns=QUARANTINE)], [], []
     for part in chunks(listing):
         with tempfile.TemporaryDirectory(dir=folder) as place:
-            photos, refused = stored(part, bundle.stored, Path(place))
+            photos, refused = stored(part, ensemble.bundle.stored, Path(place))
             if len(photos):
-                table = ensemble(Photos(photos, {SOURCE: str(outputs(Path(place)).pixels)}))
-                table.insert(0, "file", photos["photo"].str.removeprefix(f"{SOURCE}/").to_numpy())
-                tables.append(table)
+                seen.append(ensemble.look(Photos(photos, {SOURCE: str(outputs(Path(place)).pixels)})))
+                files += list(photos["photo"].str.removeprefix(f"{SOURCE}/"))
             broken.append(refused)
-    return _joined(tables), _joined(broken)
+    table = ensemble.told(*seen) if seen else pd.DataFrame(columns=list(columns(ensemble.bundle)))
+    table.insert(0, "file", files)
+    return table, _joined(broken)
 
 
 def chunks(listing: Listing) -> Iterator[Listing]:
@@ -202,7 +203,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--bundle", type=Path, default=paths.BUNDLE, help="the ensemble's folder (default: %(default)s)"
     )
-    return parser.parse_args()
+    parser.add_argument(
+        "--persons", action="store_true", help="find the photos of one person, and let them speak together"
+    )
+    parser.add_argument("--each", type=int, help="with --persons: how many photos each person has, where that is known")
+    arguments = parser.parse_args()
+    if arguments.each and not arguments.persons:
+        raise UserError("--each says how many photos a person has; give --persons with it")
+    return arguments
 
 
 def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:

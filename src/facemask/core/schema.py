@@ -84,6 +84,9 @@ class Given(Section):
     pseudo: AnyPath
     persons_train: AnyPath
     persons_eval: AnyPath
+    likeness: AnyPath
+    grouping: AnyPath
+    persons_judgement: AnyPath
     persons_doubtful: AnyPath
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -88,8 +89,8 @@ def given_counts(masks: Array, design: list[int]) -> Array:
         if not design[code]:
             continue
         left = [count - (one == code) for one, count in enumerate(design)]
-        used = (slice(None), *(slice(0, count + 1) for count in left))
-        backwards = (slice(None), *[slice(None, None, -1)] * len(design))
+        used: tuple[Any, ...] = (slice(None), *(slice(0, count + 1) for count in left))
+        backwards: tuple[Any, ...] = (slice(None), *[slice(None, None, -1)] * len(design))
         for photo in range(photos):
             ways = before[photo][used] * after[photos - 1 - photo][used][backwards]
             result[:, photo, code] = masks[:, photo, code] * ways.reshape(groups, -1).sum(1)
@@ -104,7 +105,7 @@ def _used(masks: Array, shape: tuple[int, ...]) -> list[Array]:
     for photo in range(masks.shape[1]):
         following = np.zeros_like(state)
         for code in range(len(shape)):
-            to = [slice(None)] * (len(shape) + 1)
+            to: list[Any] = [slice(None)] * (len(shape) + 1)
             since = list(to)
             to[code + 1], since[code + 1] = slice(1, None), slice(0, -1)
             share = masks[:, photo, code].reshape(-1, *[1] * len(shape))

@@ -22,6 +22,7 @@ from facemask.submit.scores import (
     train_classes,
 )  # fmt: skip
 from facemask.tools.report.grad_cam_figures import GradCam
+from facemask.tools.report.person_groups import Persons
 from facemask.tools.report.photo_rows import MAIN, label_years, prediction_rows, true_years
 from facemask.tools.report.second_round import SecondRound
 
@@ -45,7 +46,7 @@ class Material:
     candidate's score (data/ensemble/candidates.csv); choice: data/ensemble/choice.json; board: metrics/scores.json; curves:
     member, fold, epoch, loss; changes: what fix_labels changed; colours: name of the clothes' colour by photo; grad_cam,
     external: what the stage `explain` made; sources: name -> what ingest counted; medical_types: TYPE -> mask as ingested;
-    second_round: None without pseudo-labels; truth_*: None where it is not known; data: the name of the choice in conf/data;
+    second_round: None without pseudo-labels; persons: None without pooling; truth_*: None where it is not known; data: the name of the choice in conf/data;
     networks: licences.used_networks.
     """
 
@@ -63,6 +64,7 @@ class Material:
     sources: Mapping[str, Mapping[str, Any]]
     medical_types: Mapping[Any, str]
     second_round: SecondRound | None
+    persons: Persons | None
     truth_train: pd.DataFrame | None
     truth_eval: pd.DataFrame | None
     data: str

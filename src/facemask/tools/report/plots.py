@@ -239,6 +239,20 @@ def contact_sheet(title: str, photos: Sequence[Array], captions: Sequence[str]) 
     return figure
 
 
+def photo_rows(rows: Sequence[Sequence[Array]], captions: Sequence[str]) -> Figure:
+    """Rows of photos (h, w, 3) uint8, each with its caption on the left."""
+    columns = max(len(photos) for photos in rows)
+    figure = _figure(0.9 + 1.1 * columns, 1.5 * len(rows))
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for line, photos, caption in zip(grid, rows, captions, strict=True):
+        for axes in line:
+            _bare(axes)
+        for axes, photo in zip(line, photos, strict=False):
+            axes.imshow(photo)
+        line[0].set_ylabel(caption, fontsize=8, rotation=0, ha="right", va="center")
+    return figure
+
+
 def nothing(reason: str) -> Figure:
     """A figure that says why there is nothing to draw: every run writes the same files."""
     figure = _figure(4.0, 1.0)

@@ -21,6 +21,7 @@ from facemask.tools.report.error_tables import plot_tables, worst
 from facemask.tools.report.findings import findings
 from facemask.tools.report.grad_cam_figures import GradCam
 from facemask.tools.report.material import Material, Pixels
+from facemask.tools.report.person_groups import persons_section, read_persons
 from facemask.tools.report.photo_rows import MAIN
 from facemask.tools.report.report_page import page, photo
 from facemask.tools.report.second_round import SecondRound
@@ -35,6 +36,7 @@ def report(options: Mapping[str, Any], networks: Sequence[Mapping[str, Any]]) ->
     wrong = worst(rows, options["report"]["worst"])
     sheet = [photo(row, pixels[row["photo"]]) for row in wrong.to_dict("records")]
     shown = sections.all_sections(material, sheet)
+    shown += [persons_section(material, pixels)] if material.persons else []
     pictures = [*(picture for section in shown for picture in section.pictures), sections.contact_sheet(sheet)]
     for picture in tqdm(pictures, desc="figures", disable=None):
         folder = paths.SHEETS if picture.shows_photos else paths.PLOTS
@@ -56,6 +58,7 @@ def read_material(
     given = options["given"]
     maps, rows = np.load(paths.EXPLAINED / "maps.npy"), pd.read_csv(paths.EXPLAINED / "maps.csv")
     colours, mean = colours_and_mean(pixels, list(maps.shape[1:]))
+    persons = read_persons(given)
     changes, pseudo = paths.LABEL_CHANGES, Path(given["pseudo"])
     return Material(
         photos=photos,
@@ -74,6 +77,7 @@ def read_material(
         second_round=SecondRound(json.loads(pseudo.read_text()), options["pseudo"]["teachers"], options["students"])
         if pseudo.is_file()
         else None,
+        persons=persons,
         truth_train=read_truth(given["truth"], "train.csv"),
         truth_eval=read_truth(given["truth"], "eval.csv"),
         data=options["data"]["name"],

@@ -6,6 +6,7 @@
     extractors/<name>.safetensors        the frozen backbones that the probes' features come from
     evidence/<member>.parquet            the member's out-of-fold predictions of the photos that the stacker learns from
     evidence/classes.parquet             those photos' joint classes
+    persons/likeness.safetensors         what finds the photos of one person, where that was learned
 
 The stacker is fitted again when the bundle is opened: forests, SVMs and boosted trees have no safe format of their own, and
 the same rows and the same random numbers give the same stacker.
@@ -16,7 +17,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,14 @@ from facemask.core.tables import read_table
 from facemask.features.extractor import Extractor
 from facemask.nets.model import FaceNet, load_trained
 from facemask.nets.weights import save_tensors
+from facemask.persons.kept import Grouping, grouping_of
 from facemask.probes.probe import Probe, load_probe
 from facemask.stack.candidates import CANDIDATES
-from facemask.stack.choice import CORRECTED, Ensemble, fit_ensemble
+from facemask.stack.choice import Ensemble, base, fit_ensemble
 from facemask.stack.member_tables import gather
 
 FORMAT = 2
+LIKENESS = Path("persons/likeness.safetensors")
 MEND = "run `dvc repro -f export`, or copy the bundle again"
 
 
@@ -50,6 +53,20 @@ class Stacker:
 
 
 @dataclass(frozen=True)
+class Persons:
+    """How photos are grouped by person, and what is then stacked.
+
+    features: the extractor; rules: by name, as the stage wrote them; design: photos of each mask of a person whose number of
+    photos is known; stacker: the one that was chosen where photos of a person may hear each other.
+    """
+
+    features: str
+    rules: dict[str, Any]
+    design: dict[str, int] | None
+    stacker: Stacker
+
+
+@dataclass(frozen=True)
 class Stored:
     """How ingest stores a photo: `short_side` and `pixel_limit` in pixels, `kind` as the store's first bytes say."""
 
@@ -60,8 +77,8 @@ class Stored:
 
 @dataclass(frozen=True)
 class Bundle:
-    """members: name -> {"recipe", "views", "average"}, in the stacker's order; extractors: those of its probes, as in
-    params.yaml; training: params.yaml's section.
+    """members: name -> {"recipe", "views", "average"}, in the stacker's order; extractors: those of its probes and of
+    persons, as in params.yaml; training: params.yaml's section.
     """
 
     folder: Path
@@ -71,6 +88,7 @@ class Bundle:
     training: dict[str, Any]
     stored: Stored
     stacker: Stacker
+    persons: Persons | None = None
 
     def model(self, member: str, fold: int) -> FaceNet | Probe:
         """A trained network, on the CPU, or a probe."""
@@ -81,13 +99,25 @@ class Bundle:
         weights = str(self.folder / "extractors" / f"{name}.safetensors")
         return Extractor(name, self.extractors[name] | {"weights": weights}, self.training)
 
-    def ensemble(self) -> Ensemble:
-        """The chosen stacker, fitted again on the rows that it was fitted on."""
+    def probe_features(self) -> list[str]:
+        """The extractors that members read."""
+        recipes = [member["recipe"] for member in self.members.values()]
+        return list(dict.fromkeys(recipe["features"] for recipe in recipes if recipe["kind"] == "probe"))
+
+    def grouping(self) -> Grouping:
+        """Raises UserError where the run did not learn to group photos."""
+        if not self.persons:
+            raise UserError(f"{self.folder} has not learned which photos show one person; leave out --persons")
+        return grouping_of(vars(self.persons), self.folder / LIKENESS)
+
+    def ensemble(self, stacker: Stacker | None = None) -> Ensemble:
+        """The stacker, by default the one of photos that stand alone, fitted again on the rows that it was fitted on."""
+        stacker = stacker or self.stacker
         classes = read_table(self.folder / "evidence" / "classes.parquet")
         predictions = gather(read_members(self.folder / "evidence", list(self.members)), classes[["photo"]])
-        factors, truth = self.stacker.factors, classes["class"].to_numpy(np.int64)
-        array = None if factors is None else np.array(factors)
-        return fit_ensemble(self.stacker.name, array, predictions, truth, self.stacker.seed)
+        truth = classes["class"].to_numpy(np.int64)
+        factors = None if stacker.factors is None else np.array(stacker.factors)
+        return fit_ensemble(stacker.name, factors, predictions, truth, stacker.seed)
 
 
 def write_bundle(
@@ -96,13 +126,17 @@ def write_bundle(
     tables: Mapping[str, pd.DataFrame],
     classes: pd.DataFrame,
     extractors: Mapping[str, Extractor],
+    likeness: Path | None = None,
 ) -> None:
     """weights: (member, fold) -> safetensors; tables: members' predictions; classes: photo and joint class of the photos
-    that the stacker learns from, in that order; extractors: bundle.extractors, as they looked.
+    that the stacker learns from, in that order; extractors: bundle.extractors, as they looked;
+    likeness: the file of it, where bundle.persons is given.
     """
     with replacing(bundle.folder, "bundle.json") as folder:
         for (member, fold), path in weights.items():
             _link(path, folder / "weights" / member / f"{fold}.safetensors")
+        if likeness:
+            _link(likeness, folder / LIKENESS)
         for name, extractor in extractors.items():
             path = folder / "extractors" / f"{name}.safetensors"
             path.parent.mkdir(exist_ok=True)
@@ -120,6 +154,7 @@ def write_bundle(
             "training": bundle.training,
             "stored": vars(bundle.stored),
             "stacker": vars(bundle.stacker),
+            "persons": asdict(bundle.persons) if bundle.persons else None,
             "sha256": {str(path.relative_to(folder)): _sha256(path) for path in files},
         }
         write_json(content | {"digest": _digest(content)}, folder / "bundle.json")
@@ -143,16 +178,21 @@ def open_bundle(folder: Path) -> Bundle:
             raise UserError(f"{path} was edited since it was written; {MEND}")
         stored, stacker = Stored(**content["stored"]), Stacker(**content["stacker"])
         members, extractors, folds = content["members"], content["extractors"], content["folds"]
-        bundle = Bundle(folder, members, extractors, folds, content["training"], stored, stacker)
+        persons = content["persons"] and Persons(
+            **content["persons"] | {"stacker": Stacker(**content["persons"]["stacker"])}
+        )
+        bundle = Bundle(folder, members, extractors, folds, content["training"], stored, stacker, persons)
         files = dict(content["sha256"])
         needed = [f"weights/{member}/{fold}.safetensors" for member in bundle.members for fold in bundle.folds]
         needed += [f"extractors/{name}.safetensors" for name in bundle.extractors]
         needed += [f"evidence/{name}.parquet" for name in (*bundle.members, "classes")]
-        chosen = bundle.stacker.name.removesuffix(CORRECTED)
+        needed += [str(LIKENESS)] if persons else []
+        chosen = [base(one.name) for one in (stacker, persons.stacker if persons else stacker)]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is not what the export writes ({type(error).__name__}: {error}); {MEND}") from error
-    if chosen not in CANDIDATES:
-        raise UserError(f"{path} names the stacker {chosen!r}, which this code does not have; {MEND}")
+    for name in chosen:
+        if name not in CANDIDATES:
+            raise UserError(f"{path} names the stacker {name!r}, which this code does not have; {MEND}")
     _check_files(folder, files, needed)
     return bundle
 

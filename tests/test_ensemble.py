@@ -13,9 +13,10 @@ from facemask.core.labels import ATTRIBUTES, CLASSES, decode
 from facemask.core.predictions import JOINT_COLUMNS
 from facemask.core.rng import generator
 from facemask.stack.candidates import CANDIDATES, worth_trying
-from facemask.stack.choice import TOLERANCE, Ensemble, Outcome, choose
+from facemask.stack.choice import TOLERANCE, Ensemble, Outcome, Scorer, choose
 from facemask.stack.correction import corrected, fit_correction
 from facemask.stack.crossfit import crossfit
+from facemask.stack.leave_one_out import leave_one_out
 from facemask.stack.log_linear_pool import bands_of, fit_pool
 from facemask.stack.member_tables import Predictions, gather
 from facemask.stack.metrics import macro_f1
@@ -218,3 +219,25 @@ def test_a_class_that_a_fold_lacks_gets_no_probability() -> None:
         values = CANDIDATES[name](evidence.take(rows), TRUTH[rows], generator(0, "test", name))(evidence.take(EVAL))
         assert values[:, 2::3].max() == 0 or name == "pool"  # its offset only makes it unlikely
         np.testing.assert_allclose(values.sum(1), 1, atol=1e-5)
+
+
+def test_a_member_that_knows_more_adds_more_and_the_only_one_of_an_attribute_cannot_be_left_out():
+    train, truth = PHOTOS.iloc[TRAIN], TRUTH[TRAIN]
+    keys, table = train["photo"], TABLE.iloc[TRAIN]
+    members = {
+        "good": member_table(table, keys, ("joint",), "good", noise=0.7),
+        "poor": member_table(table, keys, ("mask", "gender", "age"), "poor", noise=3.0),
+    }
+    fold = person_folds(table, 3, 3, "stack")
+    scorer = Scorer(truth, PERSONS[TRAIN], np.ones(len(TRAIN), dtype=bool), fold, 3)
+    added = leave_one_out(members, train, scorer, "pool+prior").set_index("member")
+    assert added.loc["good", "adds"] > 5 * added.loc["poor", "adds"]
+    assert added.loc["good", "adds"] > 2 * added.loc["good", "error"]
+    fitted = crossfit(["pool"], gather(members, train), truth, scorer.usable, fold, 3)["pool"]
+    assert added["macro_f1"].iloc[0] == macro_f1(truth, fitted.outer.argmax(1))
+
+    parts = {
+        "mask_age": member_table(table, keys, ("mask", "age"), "a"),
+        "gender": member_table(table, keys, ("gender",), "b"),
+    }
+    assert leave_one_out(parts, train, scorer, "soft_vote")["adds"].isna().all()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -75,6 +76,22 @@ def read_times(folder: Path) -> tuple[float, float]:
         started, ended = json.loads(_times(folder).read_text())
         return started, ended
     return ((folder / "history.csv").stat().st_mtime,) * 2
+
+
+def write_last_time(work: str, started: float) -> None:
+    """Write down that `work`, such as features of an extractor, started then and ends now."""
+    write_json([started, time.time()], _last_time(work))
+
+
+def read_last_time(work: str) -> float:
+    """Seconds that the work took when it last ran here; NaN where it never did."""
+    path = _last_time(work)
+    started, ended = json.loads(path.read_text()) if path.exists() else (0.0, math.nan)
+    return float(ended - started)
+
+
+def _last_time(work: str) -> Path:
+    return Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / "times" / f"{work}.json"
 
 
 def _times(folder: Path) -> Path:

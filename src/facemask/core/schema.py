@@ -86,6 +86,7 @@ class Given(Section):
     info: AnyPath
     truth: AnyPath
     pseudo: AnyPath
+    neighbours: AnyPath
 
 
 class Ingest(Section):
@@ -174,6 +175,11 @@ class Explain(Section):
     external: Count
 
 
+class Neighbours(Section):
+    extractors: Texts
+    shown: Count
+
+
 class Report(Section):
     worst: Count
 
@@ -206,4 +212,5 @@ class Params(Section):
     predict: dict[str, Predict]
     stack: Stack
     explain: Explain
+    neighbours: Neighbours
     report: Report

@@ -40,8 +40,8 @@ def main() -> None:
     write_json(chosen, paths.STACKER)
     without = leave_one_out(members, train, Scorer(*given, seed), outcome.ensemble.name)
     write_csv(without.round(6), paths.LEAVE_ONE_OUT)
-    print(leave_one_out_table(without))
-    print(f"stack: {outcome.ensemble.name}. {outcome.reason}.")
+    told = [leave_one_out_table(without), f"stack: {outcome.ensemble.name}. {outcome.reason}."]
+    print("\n".join(filter(None, told)))
 
 
 if __name__ == "__main__":

@@ -71,5 +71,5 @@ lock: ## after a change of pyproject.toml
 
 clean: ## what the pipeline made; the environment and the raw data stay
 	rm -rf data/code data/drawn data/photos data/features data/labels data/training data/pretrained data/models data/predictions
-	rm -rf data/teachers data/persons data/ensemble data/explain data/sheets data/findings.json
+	rm -rf data/teachers data/persons data/ensemble data/explain data/neighbours data/sheets data/findings.json
 	rm -rf .checkpoints submission.csv report.html mlflow.db mlruns

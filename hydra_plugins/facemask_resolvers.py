@@ -115,6 +115,11 @@ def _extractors(members: DictConfig, trained: ListConfig, voter: str, persons: D
     return OmegaConf.create(list(dict.fromkeys(wanted)))
 
 
+def _first(items: ListConfig) -> ListConfig:
+    """A list of the first item, or of none."""
+    return OmegaConf.create(list(items[:1]))
+
+
 def _versions() -> DictConfig:
     """Of the libraries that compute, what is installed: another version re-runs the stages that import it."""
     from facemask.core.code import installed_versions
@@ -201,6 +206,7 @@ for _name, _resolver, _nothing in (
     ("extractors", _extractors, []),
     ("voter", _voter, ABSENT),
     ("pipeline", _pipeline, ""),
+    ("first", _first, []),
     ("further", _further, []),
     ("when", _when, []),
     ("where", _where, []),

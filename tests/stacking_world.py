@@ -162,7 +162,8 @@ def write_run(folder: Path, persons: int, eval_persons: int, candidates: list[st
         "ingest": {"medical_types": {"1": "not_wear", "2": "incorrect", "3": "incorrect", "4": "wear"}},
         "model": {"members": list(PALETTE), "reference": ["baseline"]}, "trained": [*PALETTE, "baseline"],
         "data": {"name": "made-up"}, "pseudo": {"teachers": ["baseline"]}, "students": ["nfnet"],
-        "trees": {"competition": "data/tree"}, "given": {"truth": "data/truth", "pseudo": "data/training/pseudo.json"},
+        "trees": {"competition": "data/tree"}, "given": {"truth": "data/truth", "pseudo": "data/training/pseudo.json",
+                  "neighbours": "data/neighbours"}, "members": {}, "neighbours": {"extractors": ["lite0"], "shown": 6},
     }  # fmt: skip
     counts = {"unlabelled": 98, "used": 49, "share": 0.5, "accuracy": 0.875 if knows_truth else None}
     write_json(dict.fromkeys(ATTRIBUTES, counts) | {"all_three": {"share": 0.25}}, folder / "data/training/pseudo.json")
@@ -201,7 +202,7 @@ def external_table(
     return pd.DataFrame(rows, columns=EXTERNAL_COLUMNS)
 
 
-def run_stage(name: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+def run_stage(name: str, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     script = Path(__file__).parents[1] / "stages" / f"{name}.py"
-    command = [sys.executable, str(script)]
+    command = [sys.executable, str(script), *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -82,6 +83,22 @@ def training_cost(folders: Iterable[Path]) -> dict[str, float]:
     fits = [folder for folder in folders if (folder / "history.csv").exists()]
     spans = [ended - started for started, ended in map(read_times, fits) if ended > started]
     return {"seconds": round(sum(spans), 1), "fits": len(spans)}
+
+
+def write_last_time(work: str, started: float) -> None:
+    """Write down that `work`, such as features of an extractor, started then and ends now."""
+    write_json([started, time.time()], _last_time(work))
+
+
+def read_last_time(work: str) -> float:
+    """Seconds that the work took when it last ran here; NaN where it never did."""
+    path = _last_time(work)
+    started, ended = json.loads(path.read_text()) if path.exists() else (0.0, math.nan)
+    return float(ended - started)
+
+
+def _last_time(work: str) -> Path:
+    return Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / "times" / f"{work}.json"
 
 
 def _times(folder: Path) -> Path:

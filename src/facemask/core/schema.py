@@ -88,6 +88,7 @@ class Given(Section):
     grouping: AnyPath
     persons_judgement: AnyPath
     persons_doubtful: AnyPath
+    neighbours: AnyPath
 
 
 class Ingest(Section):
@@ -192,6 +193,11 @@ class Explain(Section):
     external: Count
 
 
+class Neighbours(Section):
+    extractors: Texts
+    shown: Count
+
+
 class Report(Section):
     worst: Count
 
@@ -229,4 +235,5 @@ class Params(Section):
     persons: Persons
     stack: Stack
     explain: Explain
+    neighbours: Neighbours
     report: Report

@@ -23,7 +23,7 @@ from facemask.relabel.voters import ProbeVoters, judge
 
 
 def main() -> None:
-    seed, options = params.section("seed"), params.section("relabel")
+    seed, training, options = params.section("seed"), params.section("training"), params.section("relabel")
     recipe = params.member(options["member"])
     photos = read_table(paths.photo_table("competition"))
     photos = photos[photos["split"] == "train"].reset_index(drop=True)
@@ -36,18 +36,20 @@ def main() -> None:
         voters = ProbeVoters(recipe, photos, features, seed)
         judgements = replace(judge(recipe, photos, options["protocol"], voters), neighbours=voters.neighbours())
     else:
-        judgements = judge_by_networks(recipe, photos, seed, options)
+        judgements = judge_by_networks(recipe, photos, seed, training, options)
     suspects = find_suspects(judgements, photos)
     write_csv(suspects, paths.SUSPECTS)
     print(f"{len(suspects)} suspects of {len(photos)} photos, most suspicious first in {paths.SUSPECTS}")
 
 
-def judge_by_networks(recipe: dict[str, Any], photos: pd.DataFrame, seed: int, options: dict[str, Any]) -> Judgements:
+def judge_by_networks(
+    recipe: dict[str, Any], photos: pd.DataFrame, seed: int, training: dict[str, Any], options: dict[str, Any]
+) -> Judgements:
     from facemask.nets.model import sized  # torch, which probes do without
     from facemask.relabel.network_voters import vote
     from facemask.train.engine import Fit
 
-    training, recipe = params.section("training"), sized(recipe)
+    recipe = sized(recipe)
     table, pixels = paths.photo_table("competition"), paths.pixels("competition")
     processes = min(params.jobs_at_a_time(training), options["folds"])
     mark = mark_of(seed, options, recipe, training, table, pixels, fingerprint(Path(__file__)))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from learning import TRAINING, extractor, recipe
 from PIL import Image
+from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 from stacking_world import member_table, photo_table, truth_of
 
@@ -18,10 +19,16 @@ from facemask.ingest.store import PIXELS
 from facemask.nets.model import build
 from facemask.probes.fitting import fit_probe
 from facemask.probes.probe import Probe
-from facemask.tools.serve.bundle import Bundle, Stacker, Stored, open_bundle, write_bundle
+from facemask.tools.serve.bundle import Bundle, Persons, Stacker, Stored, open_bundle, write_bundle
 
 MEMBERS = {"nfnet": ("joint",), "beit_age": ("age",), "probe": ("mask", "gender", "age")}
 SHORT_SIDE = 64
+DESIGN = {"wear": 1, "incorrect": 0, "not_wear": 1}
+SURENESS = {"own": 30.0, "other": 0.0, "constant": -20.0}  # even at a likeness of 2/3
+RULES = {
+    "unknown": {"photos": None, "most": 0.3, "sureness": SURENESS},
+    "known": {"photos": 2, "most": 0.0, "sureness": SURENESS},
+}
 CORRECTION = list(np.linspace(0.8, 1.2, 18))
 
 
@@ -39,7 +46,11 @@ def write_ensemble(folder: Path, stacker: str = "forest+prior") -> Bundle:
         TRAINING,
         Stored(SHORT_SIDE, 10**8, PIXELS.decode()),
         Stacker(stacker, factors, 3),
+        Persons("lite0", RULES, DESIGN, Stacker("pool+persons", None, 3)),
     )
+    likeness = folder / "likeness.safetensors"
+    matrix = generator(0, "likeness").normal(size=(extractors["lite0"].width, 12)).astype(np.float32)
+    save_arrays({"matrix": matrix, "offset": np.zeros(12, np.float32)}, likeness)
     weights = {}
     for name in MEMBERS:
         for fold in bundle.folds:
@@ -52,7 +63,7 @@ def write_ensemble(folder: Path, stacker: str = "forest+prior") -> Bundle:
                 save_file(network.state_dict(), weights[name, fold])
     photos = photo_table(60)
     tables = {name: member_table(photos, photos["photo"], targets, name) for name, targets in MEMBERS.items()}
-    write_bundle(bundle, weights, tables, photos[["photo"]].assign(**{"class": truth_of(photos)}), extractors)
+    write_bundle(bundle, weights, tables, photos[["photo"]].assign(**{"class": truth_of(photos)}), extractors, likeness)
     return open_bundle(bundle.folder)
 
 

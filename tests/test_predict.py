@@ -8,6 +8,7 @@ import sys
 import time
 import zipfile
 
+import numpy as np
 import pandas as pd
 import pytest
 from photo_trees import encoded, write
@@ -31,9 +32,9 @@ def bundle(tmp_path_factory):
 
 @pytest.fixture
 def answered(bundle, tmp_path, monkeypatch):
-    def run(*photos):
+    def run(*photos, options=()):
         out = tmp_path / "answers" / "table.csv"
-        monkeypatch.setattr(sys, "argv", ["predict", *map(str, photos), "--out", str(out), "--bundle", str(bundle)])
+        monkeypatch.setattr(sys, "argv", ["predict", *map(str, photos), "--out", str(out), "--bundle", str(bundle), *options])
         predict.main()
         return pd.read_csv(out), pd.read_csv(out.with_suffix(".quarantine.csv"))
 
@@ -185,3 +186,52 @@ def test_before_the_pipeline_has_run_it_says_so(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="run `make repro` first"):
         predict.main()
     assert not (tmp_path / "table.csv").exists()
+
+
+@pytest.fixture
+def two_persons(tmp_path):
+    """Two photos of each of two persons, the second one's between the first one's: where it grows lighter tells them apart."""
+    axes = {"a.jpg": (0, 1), "b.jpg": (1, 2), "c.jpg": (1, 3), "d.jpg": (0, 4)}
+    write(tmp_path / "two", {name: shaded_jpeg(*axis) for name, axis in axes.items()})
+    return tmp_path / "two"
+
+
+@pytest.mark.parametrize("options", [["--persons"], ["--persons", "--each", "2"]])
+def test_photos_of_a_person_are_found_and_agree_on_gender_and_age(answered, two_persons, options):
+    alone = answered(two_persons)[0]
+    table = answered(two_persons, options=options)[0]
+    assert table["person"].tolist() == [1, 2, 2, 1]
+    assert list(table)[: len(list(alone))] == list(alone)
+    assert table["person_sure"].between(0.9, 1).all()
+    assert (table.groupby("person")[["gender", "age"]].nunique() == 1).all(axis=None)
+
+
+def test_persons_do_not_depend_on_the_parts(answered, two_persons, monkeypatch):
+    whole = answered(two_persons, options=["--persons"])[0]
+    monkeypatch.setattr(predict, "CHUNK", 3)
+    pd.testing.assert_frame_equal(answered(two_persons, options=["--persons"])[0], whole)
+
+
+def test_photos_alone_are_what_they_are_without_persons(answered, two_persons):
+    """A person with one photo hears nobody."""
+    one = two_persons / "a.jpg"
+    expected = answered(one)[0]
+    found = answered(one, options=["--persons"])[0]
+    assert found["person"].tolist() == [1]
+    pd.testing.assert_frame_equal(found[list(expected)], expected)
+
+
+def test_persons_that_were_not_learned_are_refused(answered, two_persons, bundle, tmp_path):
+    with pytest.raises(UserError, match=r"persons of 2 photos each, not of 3"):
+        answered(two_persons, options=["--persons", "--each", "3"])
+    with pytest.raises(UserError, match="give --persons"):
+        answered(two_persons, options=["--each", "2"])
+
+
+def shaded_jpeg(axis, seed):
+    """A photo that grows lighter along an axis, with a little noise."""
+    shade = np.moveaxis(np.broadcast_to(np.linspace(20, 230, 90), (90, 90)), 1, axis)[..., None]
+    noise = np.random.default_rng(seed).normal(0, 2, (90, 90, 3))
+    file = io.BytesIO()
+    Image.fromarray(np.clip(shade + noise, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=95)
+    return file.getvalue()

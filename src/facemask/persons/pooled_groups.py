@@ -100,7 +100,7 @@ def given_counts(masks: Array, design: list[int]) -> Array:
 def _used(masks: Array, shape: tuple[int, ...]) -> list[Array]:
     """[k] (groups, *shape): the probability that the first k photos have used up so many of each mask."""
     state = np.zeros((len(masks), *shape))
-    state[(slice(None), *[0] * len(shape))] = 1
+    state.reshape(len(masks), -1)[:, 0] = 1
     states = [state]
     for photo in range(masks.shape[1]):
         following = np.zeros_like(state)

@@ -34,7 +34,9 @@ def bundle(tmp_path_factory):
 def answered(bundle, tmp_path, monkeypatch):
     def run(*photos, options=()):
         out = tmp_path / "answers" / "table.csv"
-        monkeypatch.setattr(sys, "argv", ["predict", *map(str, photos), "--out", str(out), "--bundle", str(bundle), *options])
+        monkeypatch.setattr(
+            sys, "argv", ["predict", *map(str, photos), "--out", str(out), "--bundle", str(bundle), *options]
+        )
         predict.main()
         return pd.read_csv(out), pd.read_csv(out.with_suffix(".quarantine.csv"))
 

@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from facemask.core.labels import Array
 from facemask.core.predictions import COLUMNS
-from facemask.probes.heads import HEADS, Linear, fit_classes, fit_years, mapped
 from facemask.probes.probe import THREADS, Probe, powers
+from facemask.probes.probe_heads import HEADS, Linear, fit_classes, fit_years, mapped
 from facemask.probes.projection import Projection, fit_projection
 
 CHOOSING_FOLDS = 3

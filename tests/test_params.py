@@ -35,7 +35,7 @@ def test_every_choice_composes_to_known_members(scale, model, monkeypatch, tmp_p
     monkeypatch.setattr(params, "FILE", tmp_path / "params.yaml")
     params.FILE.write_text(text)
     for name in params.section("trained"):
-        assert params.member(name)["backbone"]
+        assert params.member(name)["predicts"]
         assert params.section("predict")[name]["views"]
 
 
@@ -120,6 +120,12 @@ def test_an_unknown_key_or_choice_is_one_sentence(wrong, told):
         ("members.nfnet.predicts=[]", "members.nfnet.predicts is []; give a list: [joint], or any of mask, gender, age"),
         ("+members.nfnet.bogus=1", "members.nfnet.bogus: there is no such key here; remove bogus, or see conf/ for what there is"),
         ("predict.nfnet.views=[plan]", "predict.nfnet.views is ['plan']; give a list of one or more of plain, flip, up,"),
+        ("members.nfnet.kind=svm", "members.nfnet.kind is 'svm'; give network, probe"),
+        ("members.nfnet.loss.class_weights={hair:1}", "members.nfnet.loss.class_weights is {'hair': 1}; give a number, 0 or above, or"),
+        ("members.probe.strengths=[]", "members.probe.strengths is []; give a list of numbers above 0"),
+        ("members.probe.head=forest", "members.probe.head is 'forest'; give linear or kernel"),
+        ("members.probe.years=2", "members.probe.years is 2; give a number from 0 to 1"),
+        ("+members.probe.lr=1", "members.probe.lr: there is no such key here; remove lr, or see conf/ for what there is"),
         ("members.nfnet.weights=x", "members.nfnet.weights is 'x'; give none, package, hub, folder or the full path"),
     ],
 )  # fmt: skip
@@ -144,6 +150,9 @@ def test_a_value_that_cannot_be_is_refused_before_anything_is_written(wrong, tol
         (["model.members=[]"], r"model\.members is \[\]; give at least one"),
         (["model.members=[nobody]"], "model.members: there is no member 'nobody'"),
         (["relabel.member=effnet_mask"], "relabel.member is 'effnet_mask', which must predict"),
+        (["members.probe_voter.years=null"], "relabel.member is 'probe_voter', which must predict"),
+        (["model=probe", "predict.probe.views=[flip]"], r"a probe sees what its features saw; set features\.lite0\.views"),
+        (["model=probe", "members.probe.features=nothing"], "there is no extractor 'nothing'"),
         (["members.nfnet.weights=folder"], "members.nfnet.weights is 'folder', and training.weights_dir is null"),
         (["members.nfnet.weights=data/pretrained/x.safetensors"], "there is no member 'x' whose backbone"),
         (["members.nfnet.dropout.rate=0", "predict.nfnet.dropout_passes=3"], "dropout_passes is 3, and members"),
@@ -178,7 +187,7 @@ def hand_edited(place: Path, monkeypatch, change) -> str:
         ("seed: 2021\n", "", "params.yaml has no section 'seed'; compose it again"),
         ("folds:\n- 0\n- 1\n- 2", "folds: abc", "folds is 'abc'; give a list"),
         ("folds:\n- 0\n- 1\n- 2", "folds: [0, 1]", "folds is [0, 1]; it is a list made from scale.folds"),
-        ("  nfnet:\n    family: nfnet", "  nfnet: null\n  other:\n    family: nfnet", "members.nfnet is null; give the keys"),
+        ("  nfnet:\n    kind: network", "  nfnet: null\n  other:\n    kind: network", "members.nfnet is null; give the keys"),
         (SIZE, SIZE.replace("\n    - 64\n    - 48", " [0, 0]"), "members.nfnet.size is [0, 0]; give a height"),
         (SIZE, SIZE.replace("\n    - 64\n    - 48", " big"), "members.nfnet.size is 'big'; give a height"),
         (SIZE, SIZE.replace("\n    - 64\n    - 48", " [64]"), "members.nfnet.size is [64]; give a height"),
@@ -268,7 +277,7 @@ def test_an_absent_source_gets_a_path_that_exists():
 
 def test_every_member_that_may_be_chosen_says_how_it_predicts():
     composed = yaml.safe_load(params.compose([ALSO]))
-    members = set(composed["members"]) - {composed["relabel"]["member"]}
+    members = set(composed["members"]) - {"voter", composed["relabel"]["member"]}
     assert set(composed["predict"]) == members
 
 

@@ -172,7 +172,7 @@ def test_an_experiment_with_one_model_trains_and_stacks_it_alone(clone):
     assert any("oof.macro_f1" in line for line in compared)
     assert len(compared) <= 21
     assert max(map(len, compared)) <= 100
-    wide = "fits|data/|trained|model.members"  # docs/experiments.md: the columns of another model's lists
+    wide = "fits|seen|looks|data/|trained|model.members"  # docs/experiments.md: the columns of another model's lists
     shown = succeeds(f"COLUMNS=120 dvc exp show --only-changed --no-pager --drop '{wide}'", clone).splitlines()
     assert any("alone" in line and "…" in line for line in shown)
     assert max(map(len, shown)) <= 120

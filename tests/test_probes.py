@@ -7,8 +7,8 @@ from facemask.core.labels import age_band
 from facemask.core.predictions import ATTRIBUTE_COLUMNS, COLUMNS
 from facemask.core.rng import generator
 from facemask.probes.fitting import fit_heads, fit_probe
-from facemask.probes.heads import fit_classes
 from facemask.probes.probe import load_probe
+from facemask.probes.probe_heads import fit_classes
 from facemask.probes.projection import fit_projection
 
 RECIPE = {

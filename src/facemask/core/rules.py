@@ -40,9 +40,6 @@ def recipe_faults(recipe: Recipe | ProbeRecipe) -> Iterator[str]:
     if len(set(recipe.sources)) < len(recipe.sources):
         yield f"sources is {recipe.sources}; name each once"
     if isinstance(recipe, ProbeRecipe):
-        wanted = {*predicts, *(["years"] if recipe.years is not None else [])}
-        if isinstance(recipe.strengths, dict) and (lacking := sorted(wanted - set(recipe.strengths))):
-            yield f"strengths names no {' and no '.join(lacking)}; give each head a list, or one list for all"
         return
     if recipe.loss.kind == "ordinal" and predicts != ["age"]:
         yield f"loss.kind is 'ordinal', and predicts is {predicts}; of an order are ages alone: give cross_entropy, focal or soft_f1"

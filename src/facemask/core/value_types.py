@@ -53,11 +53,7 @@ Powers = Annotated[
     NotBelow0 | dict[Literal["joint", "mask", "gender", "age"], NotBelow0],
     expects("a number, 0 or above, or numbers by head: {age: 1.0}"),
 ]
-StrengthList = Annotated[list[Above0], Field(min_length=1)]
-Strengths = Annotated[
-    StrengthList | dict[Literal["joint", "mask", "gender", "age", "years"], StrengthList],
-    expects("a list of numbers above 0, or such lists by head"),
-]
+Strengths = Annotated[list[Above0], Field(min_length=1), expects("a list of numbers above 0")]
 View = Literal["plain", "flip", "up", "down", "left", "right", "near", "far", "near_flip", "far_flip"]
 Views = Annotated[list[View], Field(min_length=1), expects(f"a list of one or more of {', '.join(get_args(View))}")]
 Cells = Annotated[list[Some], Field(min_length=2, max_length=2), expects("two counts, rows and columns: [4, 3]")]

@@ -14,6 +14,7 @@ ASKED = {
     "bool_type": "true or false",
     "dict_type": "keys with values",
     "list_type": "a list",
+    "model_attributes_type": "the keys that conf/ gives it",
     "model_type": "the keys that conf/ gives it",
     "too_short": "at least one",
 }

@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from facemask.core.labels import Array
 from facemask.core.predictions import COLUMNS
-from facemask.probes.heads import HEADS, Linear, fit_classes, fit_years, mapped
 from facemask.probes.probe import THREADS, Probe, powers
+from facemask.probes.probe_heads import HEADS, Linear, fit_classes, fit_years, mapped
 from facemask.probes.projection import Projection, fit_projection
 
 CHOOSING_FOLDS = 3
@@ -29,7 +29,7 @@ def fit_probe(
     """The probe, and a row a head: head, strength, loss (weighted mean over held-out persons), photos.
 
     features (n, d); targets as train.rows.targets makes them: a head's codes (n,) int, -1 unknown, or shares (n, classes),
-    each with its weights, and years, NaN unknown; persons (n,) ids.
+    each with its weights, and years, NaN unknown; persons (n,) ids. recipe["strengths"] may also be lists by head.
     """
     with threadpool_limits(THREADS):
         projection = fit_projection(features, recipe["components"], random)

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from facemask.core.errors import UserError
 from facemask.core.labels import Array
 from facemask.core.predictions import COLUMNS
-from facemask.probes.heads import Linear, Map, mapped, probabilities
+from facemask.probes.probe_heads import Linear, Map, mapped, probabilities
 from facemask.probes.projection import Projection
 
 THREADS = 1  # small fits gain nothing from more, and sums have one order

@@ -183,7 +183,7 @@ def _made(condition: ListConfig, path: str) -> str:
     return path if condition else ABSENT
 
 
-def _or_nothing(resolver: Callable[..., Any], nothing: list[Any] | dict[str, Any] | str) -> Callable[..., Any]:
+def or_nothing(resolver: Callable[..., Any], nothing: list[Any] | dict[str, Any] | str) -> Callable[..., Any]:
     @wraps(resolver)
     def resolve(*arguments: Any, **nodes: Any) -> Any:
         try:
@@ -212,4 +212,4 @@ for _name, _resolver, _nothing in (
     ("where", _where, []),
     ("made", _made, ABSENT),
 ):
-    OmegaConf.register_new_resolver(_name, _or_nothing(_resolver, _nothing), replace=True)
+    OmegaConf.register_new_resolver(_name, or_nothing(_resolver, _nothing), replace=True)

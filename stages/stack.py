@@ -1,7 +1,6 @@
 """Stack the members' prediction tables: compare the candidates and write the chosen one's probabilities."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from facemask.core.files import write_csv, write_json, write_parquet
 from facemask.core.folds import person_folds
 from facemask.core.predictions import JOINT_COLUMNS, read_members
 from facemask.core.tables import read_table
-from facemask.persons.pooled_groups import Groups, groups_of
+from facemask.persons.pooled_groups import Groups, comparable, groups_of
 from facemask.stack.choice import Ensemble, TrainPhotos, choose
 from facemask.stack.leave_one_out import leave_one_out
 from facemask.stack.member_tables import gather
@@ -25,22 +24,23 @@ from facemask.submit.scores import train_classes
 def main() -> None:
     section, seed = params.section("stack"), params.section("seed")
     photos = read_table(paths.training_table("competition"))
-    members, persons = read_members(paths.PREDICTIONS, params.section("model")["members"]), params.section("persons")
+    members = read_members(paths.PREDICTIONS, params.section("model")["members"])
     predictions = gather(members, photos)
     is_train = (photos["split"] == "train").to_numpy()
     train = photos[is_train]
+    evaluated = photos.loc[~is_train, "photo"]
+    groups = _groups(train["photo"], evaluated) if params.section("persons")["pool"] else (None, None)
     known = TrainPhotos(
         train_classes(train),
         train["person"].to_numpy(str),
         (train["weight"] > 0).to_numpy(),
         person_folds(train, section["folds"], seed, "stack"),
-        _groups(paths.PERSONS_TRAIN, train["photo"], persons),
+        groups[0],
     )
     found = choose(predictions.take(np.flatnonzero(is_train)), known, candidates=section["candidates"], seed=seed)
-    rest, evaluated = predictions.take(np.flatnonzero(~is_train)), photos.loc[~is_train, "photo"]
-    groups, alone = _groups(paths.PERSONS_EVAL, evaluated, persons), found.alone or found
+    rest, alone = predictions.take(np.flatnonzero(~is_train)), found.alone or found
     for outcome, path in ((found, paths.PROBABILITIES), (alone, paths.ALONE)):
-        probabilities = np.concatenate([outcome.out_of_fold, outcome.ensemble(rest, groups)])
+        probabilities = np.concatenate([outcome.out_of_fold, outcome.ensemble(rest, groups[1])])
         table = pd.DataFrame(probabilities.astype(np.float32), columns=list(JOINT_COLUMNS))
         table.insert(0, "photo", pd.concat([train["photo"], evaluated], ignore_index=True))
         write_parquet(table, path)
@@ -53,8 +53,17 @@ def main() -> None:
     print("\n".join(filter(None, told)))
 
 
-def _groups(path: Path, photos: pd.Series, persons: dict[str, Any]) -> Groups | None:
-    return groups_of(read_table(path), photos, persons["design"]) if persons["pool"] else None
+def _groups(train: pd.Series, evaluated: pd.Series) -> tuple[Groups, Groups] | tuple[None, None]:
+    """Of the train photos and of the eval photos; none where the train photos' tell nothing of the others."""
+    design = params.section("persons")["design"]
+    judged = groups_of(read_table(paths.PERSONS_TRAIN), train, design)
+    others = groups_of(read_table(paths.PERSONS_EVAL), evaluated, design)
+    if comparable(judged, others):
+        return judged, others
+    print(
+        f"stack: eval photos find no company (trust {others.trust:.2f}, train photos {judged.trust:.2f}): each stays alone"
+    )
+    return None, None
 
 
 def kept(ensemble: Ensemble, seed: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 from browser import chromium, console_errors, requests_beyond
-from clones import MINIATURE, run, succeeds
+from clones import MEMBERS, MINIATURE, run, succeeds
 from selenium.webdriver.support.ui import WebDriverWait
 
 from facemask.core.code import closure
@@ -26,7 +26,7 @@ def test_scores_name_every_member(clone):
     for part in ("oof", "public", "private"):
         assert 0 <= scores[part]["macro_f1"] <= 1
         assert 0 <= scores[part]["accuracy"] <= 1
-    assert set(section("model")["members"]) <= set(scores["members"])
+    assert set(MEMBERS.split(",")) <= set(scores["members"])
 
 
 def test_a_second_repro_runs_nothing(clone):
@@ -138,7 +138,7 @@ def test_a_new_source_reruns_the_members_that_train_on_it(clone, tmp_path):
     succeeds("dvc repro resample", clone)
     readers = {name for name, recipe in section("members").items() if "folders" in recipe["sources"]}
     assert {stage for stage in stale(clone) if stage.startswith("train@")} == {
-        f"train@{name}-{fold}" for name in readers & set(section("trained")) for fold in (0, 1)
+        f"train@{name}-{fold}" for name in readers & set(MEMBERS.split(",")) for fold in (0, 1)
     }
     succeeds(f"python -m facemask.params {MINIATURE} && dvc repro resample", clone)
     assert stale(clone) == {}

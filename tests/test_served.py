@@ -17,6 +17,8 @@ import pytest
 from clones import MINIATURE, succeeds
 from serving_world import bomb, encoded, jpeg
 
+from facemask.submit.scores import predicted_classes
+
 EVAL = Path("data/drawn/competition/eval/images")
 SERVERS = {
     "facemask": "-m facemask.serve --port {port}",
@@ -42,6 +44,14 @@ def submitted(finished) -> dict[str, int]:
     read = submission[submission["ImageID"].isin(photos["file"])]
     assert len(read) > 50
     return dict(zip(read["ImageID"], read["ans"], strict=True))
+
+
+@pytest.fixture(scope="module")
+def alone(finished, submitted) -> dict[str, int]:
+    """The class by file where each photo stands alone."""
+    photos = pd.read_parquet(finished / "data/training/competition.parquet").query("split == 'eval'")
+    table = predicted_classes(pd.read_parquet(finished / "data/ensemble/alone.parquet"), "alone")["joint"]
+    return {file: int(table[photo]) for photo, file in zip(photos["photo"], photos["file"], strict=True)}
 
 
 class Server:
@@ -118,11 +128,12 @@ def records(*images: str) -> bytes:
     return json.dumps({"instances": [{"image": image} for image in images]}).encode()
 
 
-def test_predict_gives_the_submission_s_class_for_every_test_photo(finished, submitted, tmp_path):
+@pytest.mark.parametrize("options", ["", "--persons --each 7"])
+def test_predict_gives_the_pipeline_s_class_for_every_test_photo(finished, submitted, alone, tmp_path, options):
     out = tmp_path / "table.csv"
-    printed = succeeds(f"python -m facemask.predict {EVAL} --out {out}", finished)
+    printed = succeeds(f"python -m facemask.predict {EVAL} --out {out} {options}", finished)
     table = pd.read_csv(out)
-    assert dict(zip(table["file"], table["class"], strict=True)) == submitted
+    assert dict(zip(table["file"], table["class"], strict=True)) == (submitted if options else alone)
     assert f"{len(table)} photos" in printed
     refused = pd.read_csv(out.with_suffix(".quarantine.csv"))
     quarantined = pd.read_csv(finished / "data/photos/competition.quarantine.csv")
@@ -130,23 +141,23 @@ def test_predict_gives_the_submission_s_class_for_every_test_photo(finished, sub
     assert set(eval_paths) <= set(quarantined["file"])
 
 
-def test_a_server_gives_the_submission_s_class_for_every_test_photo(server, finished, submitted):
-    files = list(submitted)
+def test_a_server_gives_the_pipeline_s_class_for_every_test_photo(server, finished, alone):
+    files = list(alone)
     given = []
     for start in range(0, len(files), 16):
         images = [encoded((finished / EVAL / file).read_bytes()) for file in files[start : start + 16]]
         instances = {"instances": [{"image": image} for image in images]}
         split = {"dataframe_split": {"columns": ["image"], "data": [[image] for image in images]}}
         given += server.classes(split if start % 32 else instances)
-    assert dict(zip(files, given, strict=True)) == submitted
+    assert dict(zip(files, given, strict=True)) == alone
 
 
-def test_a_hundred_requests_at_once_all_get_the_right_class(server, finished, submitted):
-    files = (list(submitted) * 2)[:100]
+def test_a_hundred_requests_at_once_all_get_the_right_class(server, finished, alone):
+    files = (list(alone) * 2)[:100]
     bodies = [{"instances": [{"image": encoded((finished / EVAL / file).read_bytes())}]} for file in files]
     with ThreadPoolExecutor(100) as crowd:
         given = list(crowd.map(server.classes, bodies))
-    assert given == [[submitted[file]] for file in files]
+    assert given == [[alone[file]] for file in files]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +199,7 @@ def test_many_large_bodies_cost_the_guarded_server_no_memory(server):
     assert server.peak() - before < 40 * MEGABYTE
 
 
-def test_a_server_that_was_abused_still_answers(server, finished, submitted):
-    file = next(iter(submitted))
+def test_a_server_that_was_abused_still_answers(server, finished, alone):
+    file = next(iter(alone))
     image = encoded((finished / EVAL / file).read_bytes())
-    assert server.classes({"instances": [{"image": image}]}) == [submitted[file]]
+    assert server.classes({"instances": [{"image": image}]}) == [alone[file]]

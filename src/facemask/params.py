@@ -65,15 +65,16 @@ def _composed(overrides: list[str], root: Path) -> tuple[str, str]:
     sys.path.append(str(root.resolve()))  # Hydra finds hydra_plugins/ there, as under DVC
     Plugins.instance()
     sys.path.pop()
-    pipeline_texts: list[str] = []
+    pipeline_texts = [""]
+
+    from hydra_plugins.facemask_resolvers import or_nothing, pipeline_text
 
     def keep(*lists: Any) -> str:
-        from hydra_plugins.facemask_resolvers import pipeline_text
-
         pipeline_texts.append(pipeline_text(*lists))
         return fingerprint(pipeline_texts[-1])
 
-    OmegaConf.register_new_resolver("pipeline", keep, replace=True)  # the plugin's own writes the file
+    # the plugin's own writes the file
+    OmegaConf.register_new_resolver("pipeline", or_nothing(keep, ""), replace=True)
     try:
         with hydra.initialize_config_dir(str((root / "conf").resolve()), version_base=None):
             config = hydra.compose("config", [quoted(one) for one in overrides])

@@ -9,6 +9,7 @@ import pandas as pd
 
 from facemask.core.labels import MASK, SHAPE, Array
 
+COMPARABLE = 0.5  # least trust in eval groups, as a share of that in the groups on which pooling is judged
 SMALLEST = 1e-6  # lower probabilities are raised to it
 
 
@@ -23,8 +24,18 @@ class Groups:
     def take(self, rows: Array) -> "Groups":
         return Groups(self.group[rows], self.sure[rows], self.design)
 
+    @property
+    def trust(self) -> float:
+        """How much of what photos say is heard by others, from 0 to 1: the mean of sure^2, 0 for a photo that is alone."""
+        return float(trusted(self.group, self.sure).mean()) if len(self.group) else 0.0
+
     def __call__(self, probabilities: Array) -> Array:
         return pooled(probabilities, self.group, self.sure, self.design)
+
+
+def comparable(judged: Groups, others: Groups) -> bool:
+    """Whether what is found on some groups tells of others: not where the others are strangers to each other."""
+    return others.trust >= COMPARABLE * judged.trust
 
 
 def groups_of(table: pd.DataFrame, photos: pd.Series, design: Mapping[str, int] | None) -> Groups:
@@ -50,12 +61,17 @@ def pooled(probabilities: Array, group: Array, sure: Array, design: Mapping[str,
     total, count = np.zeros((group.max() + 1, logs.shape[1])), np.bincount(group, sure)[:, None]
     np.add.at(total, group, weight * logs)
     heard = np.exp((logs + total[group] - weight * logs) / (1 + count[group] - weight))
-    trust = np.where(np.bincount(group)[group] > 1, sure**2, 0.0)[:, None]
+    trust = trusted(group, sure)[:, None]
     mixed = trust * heard / heard.sum(1, keepdims=True) + (1 - trust) * own
     result = cube * (mixed / np.maximum(own, SMALLEST**2))[:, None]
     if design:
         result = _designed(result, group, sure, [design[word] for word in MASK])
     return np.asarray((result / result.sum((1, 2), keepdims=True)).reshape(len(result), -1))
+
+
+def trusted(group: Array, sure: Array) -> Array:
+    """Weight (n,) of what a photo hears."""
+    return np.where(np.bincount(group)[group] > 1, sure**2, 0.0)
 
 
 def _designed(cube: Array, group: Array, sure: Array, design: list[int]) -> Array:

@@ -1,6 +1,7 @@
 """The team's voters: each learns one fold (or all but one) and predicts the photos that it did not learn. No torch here."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def judge(
     """Judgements of the photos (competition train rows with a column fold), one voter a fold.
 
     protocol rest: voter i learns all folds but i and predicts fold i; alone: it learns fold i and predicts the others.
-    vote: a ProbeVoters, or network_voters' function; each: map, or a pool's.
+    vote: a ProbeVoters, or network_voters.vote; each: map, or a pool's.
     """
     if protocol not in PROTOCOLS:
         raise UserError(f"relabel.protocol={protocol!r} is unknown; choose from {', '.join(PROTOCOLS)}")
@@ -52,6 +53,14 @@ def judge(
             own[~rows] = table[list(COLUMNS[head])].to_numpy()
         votes[head] = values[:, :, 0] if head == "years" else values
     return Judgements(**votes, person=photos["person"].to_numpy(dtype=str), file=photos["file"].to_numpy(dtype=str))
+
+
+def judge_by_probes(
+    recipe: dict[str, Any], photos: pd.DataFrame, features: Array, protocol: str, seed: int
+) -> Judgements:
+    """judge() by probes on the photos' features (n, d), with the persons who look most alike."""
+    voters = ProbeVoters(recipe, photos, features, seed)
+    return replace(judge(recipe, photos, protocol, voters), neighbours=voters.neighbours())
 
 
 class ProbeVoters:

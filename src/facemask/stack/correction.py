@@ -35,12 +35,24 @@ def corrected(probabilities: Array, factors: Array) -> Array:
 
 def _climb(probabilities: Array, truth: Array, logs: dict[str, Array], attribute: str, code: int) -> None:
     """Set one factor to its best step; of equal ones to the nearest to no correction."""
-    values = []
-    for step in STEPS:
-        logs[attribute][code] = step
-        penalty = CAUTION * sum(float((each**2).sum()) for each in logs.values())
-        values.append(macro_f1(truth, (probabilities * _factors(logs)).argmax(1)) - penalty)
+    logs[attribute][code] = 0.0
+    weighted = probabilities * _factors(logs)
+    has = np.indices(SHAPE)[list(ATTRIBUTES).index(attribute)].reshape(-1) == code
+    # only the likeliest class with this code, and the likeliest without it, can win
+    (mine, my_class), (other, other_class) = (_likeliest(weighted, which) for which in (has, ~has))
+    penalty = CAUTION * sum(float((each**2).sum()) for each in logs.values())
+    values = [
+        macro_f1(truth, np.where(mine * np.exp(step) > other, my_class, other_class)) - penalty - CAUTION * step**2
+        for step in STEPS
+    ]
     logs[attribute][code] = STEPS[min(range(len(values)), key=lambda index: (-values[index], abs(STEPS[index]), index))]
+
+
+def _likeliest(weighted: Array, which: Array) -> tuple[Array, Array]:
+    """The largest of some columns (n,), and which class that is."""
+    place = weighted[:, which].argmax(1)
+    classes = np.flatnonzero(which)[place]
+    return weighted[np.arange(len(weighted)), classes], classes
 
 
 def _factors(logs: dict[str, Array]) -> Array:

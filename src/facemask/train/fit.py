@@ -1,6 +1,8 @@
 """Fit a member: its network, batches, optimizer and steps, handed to the training loop."""
 
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
@@ -12,7 +14,8 @@ from torch import Tensor, nn
 from facemask.core.rng import generator
 from facemask.nets.device import autocast, grad_scaler
 from facemask.nets.losses import member_loss, weight_sums
-from facemask.nets.model import FaceNet, build, normalisation
+from facemask.nets.model import FaceNet, build, normalisation, sized
+from facemask.nets.weights import save_tensors
 from facemask.train.batches import TrainingBatches
 from facemask.train.checkpoint import State
 from facemask.train.consistency import WithUnlabelled, pseudo_targets
@@ -25,6 +28,18 @@ from facemask.train.processes import accelerator, summed
 Targets = dict[str, Tensor]
 Part = tuple[Tensor, Targets, Targets]  # of a batch: images, their targets, the weight sums of the whole batch
 Labelled = tuple[Tensor, Targets]
+
+
+def fit_member(
+    job: tuple[dict[str, Any], dict[str, Any], int, str, Path],
+    rows: pd.DataFrame,
+    seen: Mapping[str, Path],
+    unlabelled: pd.DataFrame,
+) -> tuple[Callable[[Path], None], History]:
+    """fit() with stores by source: what saves the network, and the history. job: Fit's arguments."""
+    stores = {source: str(path) for source, path in seen.items()}
+    model, history = fit(Fit(sized(job[0]), *job[1:]), rows, stores, unlabelled)
+    return lambda path: save_tensors(model.state_dict(), path), history
 
 
 def fit(

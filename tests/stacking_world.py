@@ -163,7 +163,9 @@ def write_run(folder: Path, persons: int, eval_persons: int, candidates: list[st
         "model": {"members": list(PALETTE), "reference": ["baseline"]}, "trained": [*PALETTE, "baseline"],
         "data": {"name": "made-up"}, "pseudo": {"teachers": ["baseline"]}, "students": ["nfnet"],
         "trees": {"competition": "data/tree"}, "given": {"truth": "data/truth", "pseudo": "data/training/pseudo.json",
-                  "neighbours": "data/neighbours"}, "members": {}, "neighbours": {"extractors": ["lite0"], "shown": 6},
+                  "neighbours": "data/neighbours", "persons_judgement": "conf/absent",
+                  "persons_doubtful": "conf/absent"}, "members": {},
+        "persons": {"pool": False}, "neighbours": {"extractors": ["lite0"], "shown": 6},
     }  # fmt: skip
     counts = {"unlabelled": 98, "used": 49, "share": 0.5, "accuracy": 0.875 if knows_truth else None}
     write_json(dict.fromkeys(ATTRIBUTES, counts) | {"all_three": {"share": 0.25}}, folder / "data/training/pseudo.json")

@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: setup repro plan submission test lint ui serve review bench bench-labels bench-ingest bench-train ablations walkthrough lock clean
+.PHONY: setup repro plan submission test lint ui serve review bench bench-labels bench-others bench-ingest bench-train ablations walkthrough lock clean
 
 setup: .venv/ready
 
@@ -22,8 +22,8 @@ submission: setup ## SET="model=nfnet": submission.csv of that choice; what is t
 	python -m facemask.params $(SET)
 	python -m facemask.repro submit export
 
-plan: setup ## SET="..." as for repro: what that run would cost here
-	python -m facemask.plan $(SET)
+plan: setup ## SET="..." as for repro: what that run would cost here; HOURS=8: what would fit; WRITE=1: as scale=budget
+	python -m facemask.$(if $(HOURS),budget $(HOURS) $(if $(WRITE),--write),plan) $(SET)
 
 test: setup
 	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -51,6 +51,9 @@ bench: setup
 bench-labels: setup
 	python bench/labels.py $(if $(DIR),--given $(DIR))
 
+bench-others: setup ## DIR=folder or zip of a tree and its truth: this pipeline beside a plain loop
+	python bench/others.py $(DIR)
+
 bench-ingest: setup
 	python bench/ingest.py
 
@@ -68,5 +71,5 @@ lock: ## after a change of pyproject.toml
 
 clean: ## what the pipeline made; the environment and the raw data stay
 	rm -rf data/code data/drawn data/photos data/features data/labels data/training data/pretrained data/models data/predictions
-	rm -rf data/teachers data/persons data/ensemble data/explain data/sheets data/findings.json
+	rm -rf data/teachers data/persons data/ensemble data/explain data/neighbours data/sheets data/findings.json
 	rm -rf .checkpoints submission.csv report.html mlflow.db mlruns

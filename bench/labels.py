@@ -42,7 +42,7 @@ from tqdm import tqdm
 from facemask.core.errors import one_sentence
 from facemask.core.labels import EXCHANGED, Array, age_band, encode
 from facemask.core.rng import generator
-from facemask.fix_labels.fixing import fix_labels
+from facemask.fix_labels.apply import fix_labels
 from facemask.relabel.judgements import Judgements, votes_against
 from facemask.relabel.posterior import judge_photos
 from facemask.relabel.ranking import find_suspects, rank_labels

@@ -1,8 +1,7 @@
-"""The drawn data as a yardstick: palette and baseline over several seeds, each in a clone of its own.
+"""The drawn data as a yardstick: the default and the day-one model over several seeds, each in a clone of its own.
 
 python bench/yardstick.py [--seeds 3] [--set scale=demo ...] prints macro F1 and the means:
-    stack, single, baseline  on the private half: the ensemble, the best complete model of nfnet, three_head (a network with
-                             three heads on EfficientNet) and baseline (the day-one model)
+    stack, single, baseline  on the private half: the ensemble, its best complete member, and the day-one model
     half                     half the width of the stack's 95 % interval there, persons drawn anew
     nested                   the stack's own estimate, from out-of-fold predictions alone
     on_truth                 the same predictions against the truth: what the wrong labels left in train take away
@@ -32,7 +31,7 @@ from facemask.tools.serve.bundle import open_bundle
 from facemask.tools.serve.final_ensemble import FinalEnsemble
 
 NAMES = ("stack", "half", "single", "baseline", "nested", "on_truth", "one_net")
-RUN = ("+members@_global_=three_head", "model.reference=[baseline,three_head]")
+RUN = ("model.reference=[baseline]",)
 
 
 def scores(seed: int, overrides: list[str], folder: Path) -> dict[str, float]:

@@ -6,14 +6,16 @@ Nothing is checked here. Of a value that cannot be, a resolver makes nothing, an
 import os
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from facemask.core.paths import EXTERNAL, SOURCES
+
 ABSENT = "conf/absent"  # an empty source: DVC wants a path that exists
 DRAWN = "data/drawn/competition"
 SECOND_ROUND = "data/training/second.parquet"  # the training table with pseudo-labels
-SOURCES = ("competition", "all_age_faces", "medical_masks", "folders")
 ATTRIBUTES = ("mask", "gender", "age")
 FURTHER = "data/pretrained"  # where stage pretrain@<member> leaves <member>.safetensors
 MOST_FOLDS = 101  # one more than facemask.core.schema allows
@@ -23,13 +25,19 @@ def _given(path: str | None) -> str:
     return ABSENT if path is None else os.path.expanduser(path)
 
 
+def _trees(data: DictConfig) -> DictConfig:
+    """source -> its raw photos; conf/absent where none are given."""
+    return OmegaConf.create({"competition": _given(data.root)} | {name: _given(data[name]) for name in EXTERNAL})
+
+
 def _range(count: int) -> ListConfig:
     return OmegaConf.create(list(range(min(count, MOST_FOLDS))))
 
 
-def _union(*lists: ListConfig) -> ListConfig:
-    """Every item once, at its first place."""
-    return OmegaConf.create(list(dict.fromkeys(item for items in lists for item in items)))
+def _trained(*, _root_: DictConfig) -> ListConfig:
+    """The members that the run trains, each once: the stacked ones, the references and the teachers."""
+    model = _root_.model
+    return OmegaConf.create(list(dict.fromkeys([*model.members, *model.reference, *_root_.pseudo.teachers])))
 
 
 def _chosen(group: DictConfig, key: str, usual: list[str]) -> ListConfig:
@@ -84,7 +92,7 @@ def _fits(members: DictConfig, trained: ListConfig, folds: ListConfig) -> DictCo
     pixels (a probe: features), where its recipe names the source. A student (source `pseudo`) reads the second round's table
     instead.
     """
-    fits = {}
+    fits: dict[str, Any] = {}
     for member in trained:
         recipe = members[member] if member in members else OmegaConf.create({"weights": "", "sources": []})
         weights = recipe.get("weights", "")
@@ -107,11 +115,41 @@ def _extractors(members: DictConfig, trained: ListConfig, voter: str, persons: D
     return OmegaConf.create(list(dict.fromkeys(wanted)))
 
 
+def _first(items: ListConfig) -> ListConfig:
+    """A list of the first item, or of none."""
+    return OmegaConf.create(list(items[:1]))
+
+
 def _versions() -> DictConfig:
     """Of the libraries that compute, what is installed: another version re-runs the stages that import it."""
     from facemask.core.code import installed_versions
 
     return OmegaConf.create(installed_versions())
+
+
+def pipeline_text(
+    members: DictConfig, trained: ListConfig, folds: ListConfig, teachers: ListConfig, stacked: ListConfig
+) -> str:
+    """Of pipeline.yaml: what dvc.yaml iterates over, and the versions that stage `code` depends on."""
+    content = {
+        "trained": trained,
+        "fits": _fits(members, trained, folds),  # what each fit reads
+        "seen": _seen(members, trained),  # by member, the files that it sees the photos of each source in
+        "taught": _seen(members, teachers),  # the same of the teachers
+        "looks": _looks(members, trained, stacked),  # what stage `explain` sees of each source, by attribute
+        "versions": _versions(),
+    }
+    return OmegaConf.to_yaml(OmegaConf.create(content))
+
+
+def _pipeline(*lists: Any) -> str:
+    """Writes pipeline.yaml beside the params.yaml that DVC writes. Returns its fingerprint, which params.yaml holds."""
+    from facemask.core.files import write_text
+    from facemask.params import PIPELINE, fingerprint
+
+    text = pipeline_text(*lists)
+    write_text(text, Path(__file__).resolve().parents[1] / PIPELINE)
+    return fingerprint(text)
 
 
 def _further(members: DictConfig, trained: ListConfig) -> ListConfig:
@@ -145,11 +183,11 @@ def _made(condition: ListConfig, path: str) -> str:
     return path if condition else ABSENT
 
 
-def _or_nothing(resolver: Callable[..., Any], nothing: list[Any] | dict[str, Any] | str) -> Callable[..., Any]:
+def or_nothing(resolver: Callable[..., Any], nothing: list[Any] | dict[str, Any] | str) -> Callable[..., Any]:
     @wraps(resolver)
-    def resolve(*arguments: Any) -> Any:
+    def resolve(*arguments: Any, **nodes: Any) -> Any:
         try:
-            return resolver(*arguments)
+            return resolver(*arguments, **nodes)
         except (AttributeError, TypeError):  # arguments of another type than the schema's
             return nothing if isinstance(nothing, str) else OmegaConf.create(nothing)
 
@@ -159,19 +197,19 @@ def _or_nothing(resolver: Callable[..., Any], nothing: list[Any] | dict[str, Any
 for _name, _resolver, _nothing in (
     ("info", _info, ABSENT),
     ("given", _given, ABSENT),
+    ("trees", _trees, {}),
+    ("sources", lambda: OmegaConf.create(list(SOURCES)), []),
     ("range", _range, []),
-    ("union", _union, []),
+    ("trained", _trained, []),
     ("chosen", _chosen, []),
     ("students", _students, []),
-    ("fits", _fits, {}),
     ("extractors", _extractors, []),
-    ("seen", _seen, {}),
     ("voter", _voter, ABSENT),
-    ("looks", _looks, {}),
-    ("versions", _versions, {}),
+    ("pipeline", _pipeline, ""),
+    ("first", _first, []),
     ("further", _further, []),
     ("when", _when, []),
     ("where", _where, []),
     ("made", _made, ABSENT),
 ):
-    OmegaConf.register_new_resolver(_name, _or_nothing(_resolver, _nothing), replace=True)
+    OmegaConf.register_new_resolver(_name, or_nothing(_resolver, _nothing), replace=True)

@@ -5,8 +5,8 @@ from facemask.core import paths
 from facemask.core.code import stage
 from facemask.core.files import write_csv, write_json, write_parquet
 from facemask.core.tables import read_table
+from facemask.fix_labels.apply import fix_labels
 from facemask.fix_labels.corrections import read_corrections
-from facemask.fix_labels.fixing import fix_labels
 from facemask.relabel.ranking import read_suspects
 
 

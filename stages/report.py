@@ -5,7 +5,7 @@ from facemask.core import paths
 from facemask.core.code import stage
 from facemask.tools.report.report import report
 
-SECTIONS = ("data", "folds", "given", "ingest", "model", "pseudo", "report", "seed", "students", "trained")
+SECTIONS = ("data", "folds", "given", "ingest", "members", "model", "pseudo", "report", "seed", "students", "trained")
 
 if __name__ == "__main__":
     with stage("report"):

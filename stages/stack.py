@@ -15,14 +15,17 @@ from facemask.core.predictions import JOINT_COLUMNS, read_members
 from facemask.core.tables import read_table
 from facemask.persons.pooled_groups import Groups, comparable, groups_of
 from facemask.stack.choice import Ensemble, TrainPhotos, choose
+from facemask.stack.leave_one_out import leave_one_out
 from facemask.stack.member_tables import gather
+from facemask.submit.score_table import leave_one_out_table
 from facemask.submit.scores import train_classes
 
 
 def main() -> None:
     section, seed = params.section("stack"), params.section("seed")
     photos = read_table(paths.training_table("competition"))
-    predictions = gather(read_members(paths.PREDICTIONS, params.section("model")["members"]), photos)
+    members = read_members(paths.PREDICTIONS, params.section("model")["members"])
+    predictions = gather(members, photos)
     is_train = (photos["split"] == "train").to_numpy()
     train = photos[is_train]
     evaluated = photos.loc[~is_train, "photo"]
@@ -44,7 +47,10 @@ def main() -> None:
     write_json(found.summary(), paths.CHOICE)
     write_csv(pd.json_normalize([asdict(entry) for entry in found.entries]), paths.CANDIDATES)
     write_json({"alone": kept(alone.ensemble, seed), "chosen": kept(found.ensemble, seed)}, paths.STACKER)
-    print(f"stack: {found.ensemble.name}. {found.reason}.")
+    without = leave_one_out(members, train, known, found.ensemble.name, seed)
+    write_csv(without.round(6), paths.LEAVE_ONE_OUT)
+    told = [leave_one_out_table(without), f"stack: {found.ensemble.name}. {found.reason}."]
+    print("\n".join(filter(None, told)))
 
 
 def _groups(train: pd.Series, evaluated: pd.Series) -> tuple[Groups, Groups] | tuple[None, None]:

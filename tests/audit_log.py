@@ -52,7 +52,7 @@ def declared(root: Path) -> dict[str, Declared]:
         for name, entry in yaml.safe_load((root / lock).read_text())["stages"].items():
             reads = {item["path"] for item in entry.get("deps", [])} - {EMPTY}
             writes = {item["path"] for item in entry.get("outs", [])}
-            sections = {key.split(".")[0] for key in entry.get("params", {}).get("params.yaml", {})}
+            sections = {key.split(".")[0] for keys in entry.get("params", {}).values() for key in keys}
             stages[name] = Declared(reads, writes, sections)
     return stages
 

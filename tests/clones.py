@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-# The palette, and a probe: a run in which every kind of stage is.
-MEMBERS = "nfnet,beit_maskgender,beit_age,effnet_mask,effnet_gender,effnet_age,probe"
+# A joint member, parts, a probe, three heads: a run in which every kind of stage is.
+MEMBERS = "nfnet,beit_age,effnet_mask,probe,three_head"
 MINIATURE = f"scale=smoke 'model.members=[{MEMBERS}]'"
 
 

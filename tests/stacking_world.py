@@ -163,11 +163,12 @@ def write_run(folder: Path, persons: int, eval_persons: int, candidates: list[st
         "model": {"members": list(PALETTE), "reference": ["baseline"]}, "trained": [*PALETTE, "baseline"],
         "data": {"name": "made-up"}, "pseudo": {"teachers": ["baseline"]}, "students": ["nfnet"],
         "trees": {"competition": "data/tree"},
-        "given": {"truth": "data/truth", "pseudo": "data/training/pseudo.json"} | {
+        "given": {"truth": "data/truth", "pseudo": "data/training/pseudo.json", "neighbours": "data/neighbours"} | {
             f"persons_{name}": f"data/persons/{name}.{end}"
             for name, end in {"eval": "parquet", "judgement": "json", "doubtful": "csv"}.items()
         },
         "persons": {"pool": True, "design": {"wear": 5, "incorrect": 1, "not_wear": 1}},
+        "members": {}, "neighbours": {"extractors": ["lite0"], "shown": 6},
     }  # fmt: skip
     write_persons(table, hidden, folder / "data/persons")
     counts = {"unlabelled": 98, "used": 49, "share": 0.5, "accuracy": 0.875 if knows_truth else None}
@@ -228,7 +229,7 @@ def external_table(
     return pd.DataFrame(rows, columns=EXTERNAL_COLUMNS)
 
 
-def run_stage(name: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+def run_stage(name: str, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     script = Path(__file__).parents[1] / "stages" / f"{name}.py"
-    command = [sys.executable, str(script)]
+    command = [sys.executable, str(script), *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

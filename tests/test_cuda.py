@@ -2,13 +2,18 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
+import yaml
 from learning import TRAINING, job, recipe, weights_of, world
 
 from facemask.core.errors import UserError
+from facemask.features.extract import features_of
+from facemask.features.extractor import Extractor
 from facemask.ingest.store import Photos
 from facemask.oof.prediction import Inference, predict
+from facemask.params import compose
 from facemask.train import checkpoint
 from facemask.train.fit import fit
 from facemask.train.rows import learnable
@@ -35,6 +40,17 @@ def test_it_learns_in_every_precision_and_predicts_as_the_processor_does(tmp_pat
         for device in ("cuda", "cpu")
     )
     torch.testing.assert_close(torch.tensor(on_gpu.to_numpy()), torch.tensor(on_cpu.to_numpy()), rtol=2e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("amp", ["no", "bf16", "fp16"])
+def test_features_are_nearly_the_processors_and_depend_on_no_neighbour(tmp_path, amp):
+    rows, stores = world(tmp_path)
+    options = yaml.safe_load(compose(["scale=smoke"]))["features"]["lite0"]
+    photos, on_cpu = Photos(rows, stores), Extractor("lite0", options, TRAINING)
+    on_gpu = Extractor("lite0", options | {"batch": 32}, TRAINING | {"device": "cuda", "amp": amp})
+    found = features_of(photos, on_gpu)
+    np.testing.assert_allclose(found, features_of(photos, on_cpu), atol=2e-2)
+    assert np.array_equal(features_of([photos[40], photos[3]], on_gpu), found[[40, 3]])
 
 
 @pytest.mark.parametrize("name", ["effnet_mask", "nfnet", "beit_age"])

@@ -16,6 +16,7 @@ from facemask.stack.candidates import CANDIDATES, worth_trying
 from facemask.stack.choice import TOLERANCE, Ensemble, Outcome, TrainPhotos, choose
 from facemask.stack.correction import corrected, fit_correction
 from facemask.stack.crossfit import crossfit
+from facemask.stack.leave_one_out import leave_one_out
 from facemask.stack.log_linear_pool import bands_of, fit_pool
 from facemask.stack.member_tables import Predictions, gather
 from facemask.stack.metrics import macro_f1
@@ -225,3 +226,25 @@ def test_a_class_that_a_fold_lacks_gets_no_probability() -> None:
         values = CANDIDATES[name](evidence.take(rows), TRUTH[rows], generator(0, "test", name))(evidence.take(EVAL))
         assert values[:, 2::3].max() == 0 or name == "pool"  # its offset only makes it unlikely
         np.testing.assert_allclose(values.sum(1), 1, atol=1e-5)
+
+
+def test_a_member_that_knows_more_adds_more_and_the_only_one_of_an_attribute_cannot_be_left_out():
+    train, truth = PHOTOS.iloc[TRAIN], TRUTH[TRAIN]
+    keys, table = train["photo"], TABLE.iloc[TRAIN]
+    members = {
+        "good": member_table(table, keys, ("joint",), "good", noise=0.7),
+        "poor": member_table(table, keys, ("mask", "gender", "age"), "poor", noise=3.0),
+    }
+    fold = person_folds(table, 3, 3, "stack")
+    known = TrainPhotos(truth, PERSONS[TRAIN], np.ones(len(TRAIN), dtype=bool), fold)
+    added = leave_one_out(members, train, known, "pool+prior", 3).set_index("member")
+    assert added.loc["good", "adds"] > 5 * added.loc["poor", "adds"]
+    assert added.loc["good", "adds"] > 2 * added.loc["good", "error"]
+    fitted = crossfit(["pool"], gather(members, train), truth, known.usable, fold, 3)["pool"]
+    assert added["macro_f1"].iloc[0] == macro_f1(truth, fitted.outer.argmax(1))
+
+    parts = {
+        "mask_age": member_table(table, keys, ("mask", "age"), "a"),
+        "gender": member_table(table, keys, ("gender",), "b"),
+    }
+    assert leave_one_out(parts, train, known, "soft_vote", 3)["adds"].isna().all()

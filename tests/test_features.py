@@ -75,6 +75,16 @@ def test_any_number_of_processes_gives_the_same_bytes(place, undisturbed, tmp_pa
     assert run(rows, stores, tmp_path, processes) == undisturbed
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_loader_of_a_gpu_gives_the_same_numbers(place, monkeypatch, undisturbed, tmp_path, small_tasks, workers):
+    def answers(look, extractor, cuts, tasks, processes):
+        return extraction._by_loader(extractor, cuts, tasks, workers)
+
+    rows, stores, _ = place
+    monkeypatch.setattr(extraction, "_answers", answers)
+    assert run(rows, stores, tmp_path) == undisturbed
+
+
 def test_a_photos_features_depend_on_no_other_photo(place, undisturbed, tmp_path):
     rows, stores, _ = place
     others = rows.sample(frac=0.7, random_state=1)
@@ -87,6 +97,17 @@ def test_a_photos_features_depend_on_no_other_photo(place, undisturbed, tmp_path
     assert np.array_equal(
         features_of([photos[7]], look().extractor()).astype(np.float32), whole.take([rows["photo"][7]])
     )
+
+
+def test_a_process_that_is_killed_is_one_sentence(place, tmp_path, small_tasks, monkeypatch):
+    rows, stores, _ = place
+    monkeypatch.setattr(extraction, "_begin", die)
+    with pytest.raises(UserError, match=r"^features of tiny: a process was killed.* run the same command again"):
+        run(rows, stores, tmp_path, 2)
+
+
+def die(*_) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def slowly(rows, stores, folder: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from label_world import World, corrections, make_world
 
 from facemask.core.errors import UserError
-from facemask.fix_labels.fixing import fix_labels
+from facemask.fix_labels.apply import fix_labels
 from facemask.relabel.ranking import find_suspects
 
 ROOT = Path(__file__).parent.parent

@@ -17,8 +17,8 @@ from facemask.ingest import all_age_faces as aaf
 from facemask.ingest import competition as comp
 from facemask.ingest import folders
 from facemask.ingest.ingest import Outputs, counts, ingest, write_empty
+from facemask.ingest.ingest_checkpoint import Progress, claimed
 from facemask.ingest.mask_overlay import choose_overlays
-from facemask.ingest.progress import Progress, claimed
 from facemask.ingest.store import JPEGS, PIXELS, Store
 from facemask.ingest.tree import open_tree
 

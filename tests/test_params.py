@@ -11,7 +11,7 @@ from learning import ALSO
 from facemask import params
 from facemask.core import licences, recipe_schema, schema, value_types
 from facemask.core.errors import UserError
-from facemask.fix_labels.fixing import ACTIONS
+from facemask.fix_labels.apply import ACTIONS
 from facemask.ingest.sources import SOURCES
 from facemask.ingest.views import VIEWS
 from facemask.nets.heads import AGE_HEADS
@@ -23,7 +23,10 @@ from facemask.train.samplers import SAMPLERS
 
 
 def test_params_yaml_is_what_conf_composes():
-    composed, written = (yaml.safe_load(text) for text in (params.compose([]), Path("params.yaml").read_text()))
+    text = Path("params.yaml").read_text() + Path("pipeline.yaml").read_text()
+    composed, written = yaml.safe_load(params.compose([])), yaml.safe_load(text)
+    assert composed.pop("pipeline")
+    assert written.pop("pipeline")
     assert composed.pop("versions").keys() == written.pop("versions").keys(), "their numbers hang on the Python"
     assert composed == written
 
@@ -153,9 +156,9 @@ def test_a_value_that_cannot_be_is_refused_before_anything_is_written(wrong, tol
         (["members.probe_voter.years=null"], "relabel.member is 'probe_voter', which must predict"),
         (["model=probe", "predict.probe.views=[flip]"], r"a probe sees what its features saw; set features\.lite0\.views"),
         (["model=probe", "members.probe.features=nothing"], "there is no extractor 'nothing'"),
-        (["members.nfnet.weights=folder"], "members.nfnet.weights is 'folder', and training.weights_dir is null"),
-        (["members.nfnet.weights=data/pretrained/x.safetensors"], "there is no member 'x' whose backbone"),
-        (["members.nfnet.dropout.rate=0", "predict.nfnet.dropout_passes=3"], "dropout_passes is 3, and members"),
+        (["model=nfnet", "members.nfnet.weights=folder"], "members.nfnet.weights is 'folder', and training.weights_dir is null"),
+        (["model=nfnet", "members.nfnet.weights=data/pretrained/x.safetensors"], "there is no member 'x' whose backbone"),
+        (["model=nfnet", "members.nfnet.dropout.rate=0", "predict.nfnet.dropout_passes=3"], "dropout_passes is 3, and members"),
         (["ingest.masks={wear:0,incorrect:0,bare:0}"], "ingest.masks gives every mask the share 0"),
     ],
 )  # fmt: skip
@@ -170,6 +173,7 @@ SIZE = "    size:\n    - 64\n    - 48\n    channels_last: true\n    compile"
 def hand_edited(place: Path, monkeypatch, change) -> str:
     monkeypatch.setattr(params, "FILE", place / "params.yaml")
     params.FILE.write_bytes(change(Path("params.yaml").read_text()).encode())
+    params.FILE.with_name("pipeline.yaml").write_bytes(Path("pipeline.yaml").read_bytes())
     with pytest.raises(UserError) as error:
         params.section("seed")  # whatever stage comes first
     assert "\n" not in str(error.value)
@@ -185,8 +189,8 @@ def hand_edited(place: Path, monkeypatch, change) -> str:
         ("seed: 2021", "seed: [2021", "params.yaml cannot be read as YAML"),
         ("seed: 2021", "seed: 2021\ncolour: red", "colour: there is no such key here"),
         ("seed: 2021\n", "", "params.yaml has no section 'seed'; compose it again"),
-        ("folds:\n- 0\n- 1\n- 2", "folds: abc", "folds is 'abc'; give a list"),
-        ("folds:\n- 0\n- 1\n- 2", "folds: [0, 1]", "folds is [0, 1]; it is a list made from scale.folds"),
+        ("folds:\n- 0\n- 1\n- 2\n- 3\n- 4", "folds: abc", "folds is 'abc'; give a list"),
+        ("folds:\n- 0\n- 1\n- 2\n- 3\n- 4", "folds: [0, 1]", "folds is [0, 1]; it is a list made from scale.folds"),
         ("  nfnet:\n    kind: network", "  nfnet: null\n  other:\n    kind: network", "members.nfnet is null; give the keys"),
         (SIZE, SIZE.replace("\n    - 64\n    - 48", " [0, 0]"), "members.nfnet.size is [0, 0]; give a height"),
         (SIZE, SIZE.replace("\n    - 64\n    - 48", " big"), "members.nfnet.size is 'big'; give a height"),
@@ -298,8 +302,11 @@ def test_every_backbone_that_conf_takes_from_the_hub_has_its_licence_here():
 @pytest.mark.parametrize(
     ("weights", "told"),
     [
-        (["members.nfnet.backbone=convnextv2_base.fcmae", "members.nfnet.weights=hub"], "licence: cc-by-nc-4.0"),
-        (["members.nfnet.weights=own.safetensors"], "licence: not known here"),
+        (
+            ["model=nfnet", "members.nfnet.backbone=convnextv2_base.fcmae", "members.nfnet.weights=hub"],
+            "licence: cc-by-nc-4.0",
+        ),
+        (["model=nfnet", "members.nfnet.weights=own.safetensors"], "licence: not known here"),
     ],
 )
 def test_weights_that_are_not_cleared_are_refused_unless_allowed(weights, told):

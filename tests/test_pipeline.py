@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 from browser import chromium, console_errors, requests_beyond
-from clones import MINIATURE, run, succeeds
+from clones import MEMBERS, MINIATURE, run, succeeds
 from selenium.webdriver.support.ui import WebDriverWait
 
 from facemask.core.code import closure
@@ -26,7 +26,7 @@ def test_scores_name_every_member(clone):
     for part in ("oof", "public", "private"):
         assert 0 <= scores[part]["macro_f1"] <= 1
         assert 0 <= scores[part]["accuracy"] <= 1
-    assert set(section("model")["members"]) <= set(scores["members"])
+    assert set(MEMBERS.split(",")) <= set(scores["members"])
 
 
 def test_a_second_repro_runs_nothing(clone):
@@ -138,7 +138,7 @@ def test_a_new_source_reruns_the_members_that_train_on_it(clone, tmp_path):
     succeeds("dvc repro resample", clone)
     readers = {name for name, recipe in section("members").items() if "folders" in recipe["sources"]}
     assert {stage for stage in stale(clone) if stage.startswith("train@")} == {
-        f"train@{name}-{fold}" for name in readers & set(section("trained")) for fold in (0, 1)
+        f"train@{name}-{fold}" for name in readers & set(MEMBERS.split(",")) for fold in (0, 1)
     }
     succeeds(f"python -m facemask.params {MINIATURE} && dvc repro resample", clone)
     assert stale(clone) == {}
@@ -172,8 +172,10 @@ def test_an_experiment_with_one_model_trains_and_stacks_it_alone(clone):
     assert any("oof.macro_f1" in line for line in compared)
     assert len(compared) <= 21
     assert max(map(len, compared)) <= 100
-    wide = "fits|seen|looks|data/|trained|model.members"  # docs/experiments.md: the columns of another model's lists
-    shown = succeeds(f"COLUMNS=120 dvc exp show --only-changed --no-pager --drop '{wide}'", clone).splitlines()
+    changed = succeeds("dvc params diff", clone).splitlines()
+    assert [line.split()[1] for line in changed[1:]] == ["model.members", "pipeline"]
+    assert max(map(len, changed)) <= 120
+    shown = succeeds("COLUMNS=120 dvc exp show --only-changed --no-pager", clone).splitlines()
     assert any("alone" in line and "…" in line for line in shown)
     assert max(map(len, shown)) <= 120
     assert "oof.macro_f1" in shown[1]

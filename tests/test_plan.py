@@ -42,6 +42,15 @@ def test_every_fit_of_the_run_is_planned_with_the_photos_it_will_draw():
     assert "pretrain beit_joint" in {part.name for part in further}
 
 
+def test_another_number_of_folds_is_of_whole_persons():
+    photos, _ = plan.expected_photos(SMOKE | {"seed": "another"})
+    for folds in (2, 5):
+        folded = plan.folded(photos, folds)
+        assert set(folded["fold"].dropna()) == set(range(folds))
+        assert folded.groupby("person")["fold"].nunique().max() == 1
+        assert folded["fold"].notna().equals(photos["split"] == "train")
+
+
 def test_members_of_one_cost_are_timed_once(monkeypatch, capsys):
     timed = []
     monkeypatch.setattr(

@@ -9,7 +9,7 @@ from label_world import softmax
 from sklearn.metrics import average_precision_score
 
 import facemask
-from facemask.relabel.pooling import class_share, settled
+from facemask.relabel.label_noise import class_share, settled
 from facemask.relabel.posterior import expect
 
 RANDOM = np.random.default_rng(0)

@@ -4,7 +4,7 @@ from label_world import photo_table
 from learning import recipe
 
 from facemask.core.errors import UserError
-from facemask.relabel.neighbours import NEAREST, neighbour_years
+from facemask.relabel.lookalike_years import NEAREST, neighbour_years
 from facemask.relabel.ranking import rank_labels
 from facemask.relabel.voters import ProbeVoters, judge
 

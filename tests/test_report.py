@@ -128,7 +128,8 @@ def test_the_page_and_the_findings_say_what_the_issue_asks_for(run: Path) -> Non
         "28-31", "58-61", "Errors by source", "95 % interval", "Expected calibration error", "own terms", "TYPE 1 and 4",
         "shared errors", "Grad-CAM", "masks drawn", "Gender errors by colour of the clothes", "Labels changed",
         "Data made-up, seed 3", "right were 87.5% of mask", "second, a student", "(transductive)", "&lt;i&gt;a&lt;/i&gt;",
-        "99.0% of the pairs in a group show one person", "Groups of several persons",
+        "99.0% of the pairs in a group show one person", "Groups of several persons", "What each member adds",
+        "This run made no features",
     ):  # fmt: skip
         assert words in html, words
     found = json.loads((run / "data/findings.json").read_text())["medical_types"]

@@ -15,7 +15,7 @@ from facemask import params, repro
 from facemask.core.errors import UserError
 from facemask.repro import check_sizes, check_sources, check_weights, warn_of_queue
 
-LEARNS = {"lr": 0.001, "batch": 16, "epochs": 1}
+LEARNS = {"kind": "network", "lr": 0.001, "batch": 16, "epochs": 1}
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,10 @@ def test_a_file_that_is_not_what_its_key_asks_for_is_named_with_the_key(tmp_path
 
 def test_weights_that_are_not_there_are_named_with_their_key(tmp_path, monkeypatch):
     text = {
-        "members.nfnet.weights": params.compose(["members.nfnet.weights=own.safetensors"]),
-        "training.weights_dir": params.compose(["members.nfnet.weights=folder", "training.weights_dir=~/here"]),
+        "members.nfnet.weights": params.compose(["model=nfnet", "members.nfnet.weights=own.safetensors"]),
+        "training.weights_dir": params.compose(
+            ["model=nfnet", "members.nfnet.weights=folder", "training.weights_dir=~/here"]
+        ),
         "pretrain.tokenizer": params.compose(["model=pretrained", "pretrain.tokenizer=dalle.safetensors"]),
     }
     right = params.compose(["model=pretrained"])

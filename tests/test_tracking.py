@@ -24,7 +24,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from serving_world import SHORT_SIDE, encoded, jpeg, write_ensemble
 
 from facemask import params
-from facemask.core.checkpoint_folder import read_times, write_times
+from facemask.core.checkpoint_folder import read_times, training_cost, write_times
 from facemask.core.errors import UserError
 from facemask.ingest.decode import decode
 from facemask.tools.serve.bundle import columns
@@ -252,6 +252,7 @@ def test_a_fits_times_are_those_of_its_process_and_where_it_did_not_run_its_file
     started, ended = read_times(folder)
     assert started == 3.5
     assert abs(ended - time.time()) < 60
+    assert training_cost([folder, Path("data/models/nfnet/9")]) == {"seconds": round(ended - started, 1), "fits": 1}
 
 
 @contextmanager

@@ -1,9 +1,10 @@
-"""Composes params.yaml from conf/ and reads its sections; the only module that knows params.yaml.
+"""Composes params.yaml and pipeline.yaml from conf/ and reads their sections; the only module that knows the two files.
 
 `python -m facemask.params [group=choice | key=value ...]` composes.
 """
 
 import copy
+import hashlib
 import os
 import re
 import sys
@@ -16,20 +17,45 @@ from typing import Any
 from facemask.core import licences
 from facemask.core.errors import UserError, one_sentence
 from facemask.core.files import write_text
+from facemask.core.paths import EXTERNAL
 
 FILE = Path("params.yaml")
+PIPELINE = "pipeline.yaml"  # beside it: what conf/ computes for dvc.yaml, and DVC shows nobody as parameters
+# A section of pipeline.yaml that stages read -> the sections of params.yaml that it is made of, which they declare.
+MADE_OF = {"trained": ("model", "pseudo")}
 AGAIN = "compose it again with `python -m facemask.params`"
 # Keys whose values are paths: what Hydra's grammar would read otherwise is taken as written.
-PATHS = {f"data.{key}" for key in ("root", "all_age_faces", "medical_masks", "folders", "truth", "labels")}
+PATHS = {f"data.{key}" for key in ("root", *EXTERNAL, "truth", "labels")}
 PATHS |= {"training.weights_dir", "pretrain.tokenizer"}
 
 
 def compose(overrides: list[str], root: Path = Path()) -> str:
-    """The YAML text that `dvc exp run -S ...` would write for the same overrides.
+    """The YAML text of both files, as `dvc exp run -S ...` would write them for the same overrides.
 
     Paths stand as they are, `~` for the home folder. Raises UserError for an unknown group, choice or key, and for a value
     or a combination that cannot be.
     """
+    texts = _composed(overrides, root)
+    text = "".join(texts)
+    check(parsed(text))
+    return text
+
+
+def write(overrides: list[str]) -> None:
+    """params.yaml and pipeline.yaml of the overrides. Raises UserError as compose does."""
+    params_text, pipeline_text = _composed(overrides, Path())
+    check(parsed(params_text + pipeline_text))
+    write_text(pipeline_text, FILE.with_name(PIPELINE))
+    write_text(params_text, FILE)
+
+
+def fingerprint(pipeline_text: str) -> str:
+    """Of pipeline.yaml; params.yaml holds it, so that neither is used with another's."""
+    return hashlib.sha256(pipeline_text.encode()).hexdigest()[:8]
+
+
+def _composed(overrides: list[str], root: Path) -> tuple[str, str]:
+    """The texts of params.yaml and pipeline.yaml."""
     import hydra
     from hydra.core.plugins import Plugins
     from hydra.errors import HydraException
@@ -39,6 +65,16 @@ def compose(overrides: list[str], root: Path = Path()) -> str:
     sys.path.append(str(root.resolve()))  # Hydra finds hydra_plugins/ there, as under DVC
     Plugins.instance()
     sys.path.pop()
+    pipeline_texts = [""]
+
+    from hydra_plugins.facemask_resolvers import or_nothing, pipeline_text
+
+    def keep(*lists: Any) -> str:
+        pipeline_texts.append(pipeline_text(*lists))
+        return fingerprint(pipeline_texts[-1])
+
+    # the plugin's own writes the file
+    OmegaConf.register_new_resolver("pipeline", or_nothing(keep, ""), replace=True)
     try:
         with hydra.initialize_config_dir(str((root / "conf").resolve()), version_base=None):
             config = hydra.compose("config", [quoted(one) for one in overrides])
@@ -47,9 +83,7 @@ def compose(overrides: list[str], root: Path = Path()) -> str:
         causes = [str(error), *([str(error.__cause__)] if error.__cause__ else [])]
         reason = _reason(" ".join(" ".join(causes).split()), overrides, root)
         raise UserError(f"SET={_cut(' '.join(overrides))!r}: {reason}; the keys and choices stand in conf/") from error
-    text: str = OmegaConf.to_yaml(config)
-    check(parsed(text))
-    return text
+    return OmegaConf.to_yaml(config), pipeline_texts[-1]
 
 
 def quoted(override: str) -> str:
@@ -114,12 +148,13 @@ def _keys(values: dict[str, Any], above: str = "") -> Iterator[str]:
 
 
 def section(name: str) -> Any:
-    """One top-level section of params.yaml, read as DVC reads it (1e-3 is a number); the file is checked once a process.
+    """One top-level section of params.yaml or pipeline.yaml, read as DVC reads it (1e-3 is a number); the file is checked once a process.
 
     `~` stands for the home folder. Raises UserError if the file or the section is missing, and for whatever in it cannot be.
     """
     content = _content()
-    sys.audit("facemask.params", name)  # tests hold what a stage reads against dvc.yaml
+    for read in MADE_OF.get(name, (name,)):
+        sys.audit("facemask.params", read)  # tests hold what a stage reads against dvc.yaml
     if name not in content:
         raise UserError(f"{FILE} has no section {name!r}; {AGAIN}")
     values = copy.deepcopy(content[name])
@@ -147,9 +182,18 @@ def used_networks() -> list[dict[str, Any]]:
 
 def _content() -> dict[str, Any]:
     try:
-        return _checked(FILE.read_text(encoding="utf-8"))
+        text = FILE.read_text(encoding="utf-8")
+        mark = re.search(r"(?m)^pipeline: '?(\w+)", text)
+        if mark and not re.search(r"(?m)^fits:", text):
+            pipeline_text = FILE.with_name(PIPELINE).read_text(encoding="utf-8")
+            if fingerprint(pipeline_text) != mark[1]:
+                raise UserError(f"{PIPELINE} does not belong to {FILE}; {AGAIN}")
+            text += pipeline_text
+        return _checked(text)
     except FileNotFoundError:
-        raise UserError(f"{FILE} is missing; run `python -m facemask.params` in the repository's root") from None
+        raise UserError(
+            f"{FILE} or {PIPELINE} is missing; run `python -m facemask.params` in the repository's root"
+        ) from None
     except UnicodeDecodeError:
         raise UserError(f"{FILE} is not UTF-8 text; {AGAIN}") from None
 
@@ -230,4 +274,4 @@ def jobs_at_a_time(training: dict[str, Any]) -> int:
 
 if __name__ == "__main__":
     with one_sentence():
-        write_text(compose(sys.argv[1:]), FILE)
+        write(sys.argv[1:])

@@ -5,7 +5,6 @@ Times a few real steps of every member (on noise: no photo need be there) and mu
 
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,7 @@ from facemask import params
 from facemask.core import paths
 from facemask.core.errors import UserError, one_sentence
 from facemask.core.tables import SOURCES, joined, read_table
-from facemask.ingest import all_age_faces, competition, folders, medical_masks
-from facemask.ingest.listing import Listing
-from facemask.ingest.tree import Tree, open_tree
+from facemask.ingest.sources import list_source
 from facemask.tools.pretrain.pretrain import seen_photos
 from facemask.tools.timing import time_fit, time_look, time_pretrain, time_probe
 from facemask.train.rows import learnable
@@ -55,9 +52,18 @@ class Work:
     fault: str = ""
 
     @property
+    def fit_seconds(self) -> float:
+        """Of one fit."""
+        return self.epochs * max(1, self.photos // min(self.batch, max(1, self.photos))) * self.seconds
+
+    @property
+    def predict_seconds(self) -> float:
+        """Of all its predictions."""
+        return self.predicted / self.batch * FORWARD * self.seconds
+
+    @property
     def hours(self) -> float:
-        steps = self.fits * self.epochs * max(1, self.photos // min(self.batch, max(1, self.photos)))
-        return (steps + self.predicted / self.batch * FORWARD) * self.seconds / 3600
+        return (self.fits * self.fit_seconds + self.predict_seconds) / 3600
 
 
 def run(overrides: list[str]) -> None:
@@ -65,21 +71,24 @@ def run(overrides: list[str]) -> None:
     config = params.parsed(params.compose(overrides))
     photos, origin = expected_photos(config)
     work = planned(config, photos)
-    widths: dict[str, int] = {}
-    times: dict[str, dict[str, Any]] = {}
-    bar = tqdm(work, desc="timing", unit="member", disable=None)
-    for part in bar:
-        bar.set_postfix_str(part.name)
-        cost = _cost(part, config)
-        measured = times.get(cost) or _time(part, config, widths)
-        if "fault" not in measured:  # a fault may lie in what does not cost
-            times[cost] = measured
-        part.seconds, part.megabytes = measured.get("seconds", np.nan), measured.get("megabytes", np.nan)
-        part.batch, part.fault = measured.get("batch", part.batch), measured.get("fault", "")
+    time_all(work, config, {})
     print(table(work, params.jobs_at_a_time(config["training"])))
     print(
         f"Photos: {origin}. Predicting is taken as a third of a step; drawing, ingest, stacking and the report are not counted."
     )
+
+
+def time_all(work: list[Work], config: dict[str, Any], times: dict[str, dict[str, Any]]) -> None:
+    """Write down what a step of each part takes. times: what is measured already, by cost; what is measured now is added."""
+    bar = tqdm(work, desc="timing", unit="member", disable=None)
+    for part in bar:
+        bar.set_postfix_str(part.name)
+        cost = _cost(part, config)
+        measured = times.get(cost) or _time(part, config, times)
+        if "fault" not in measured:  # a fault may lie in what does not cost
+            times[cost] = measured
+        part.seconds, part.megabytes = measured.get("seconds", np.nan), measured.get("megabytes", np.nan)
+        part.batch, part.fault = measured.get("batch", part.batch), measured.get("fault", "")
 
 
 def expected_photos(config: dict[str, Any]) -> tuple[pd.DataFrame, str]:
@@ -89,7 +98,7 @@ def expected_photos(config: dict[str, Any]) -> tuple[pd.DataFrame, str]:
     same = ("seed", "data", "draw", "ingest")
     is_made = all(map(Path.exists, [*TABLES, params.FILE]))
     if is_made and all(params.section(key) == config[key] for key in same):
-        return joined(map(read_table, TABLES)), f"from {TABLES[0].parent}"
+        return folded(joined(map(read_table, TABLES)), len(config["folds"])), f"from {TABLES[0].parent}"
     if config["data"]["name"] == "drawn":
         draw = config["draw"]
         listed = _drawn(draw["persons"], draw["all_age_faces"], draw["medical_masks"])
@@ -158,10 +167,13 @@ def table(work: list[Work], jobs: int) -> str:
 
 def _cost(part: Work, config: dict[str, Any]) -> str:
     """Equal for members whose steps take equally long: they are timed once."""
-    if part.name.startswith(("pretrain ", "features ")):
+    if part.name.startswith("features "):
         return part.name
     recipe = _recipe(part, config)
-    return json.dumps([part.photos, recipe] if recipe["kind"] == "probe" else [recipe[key] for key in COST_KEYS])
+    if recipe["kind"] == "probe":
+        return json.dumps([part.photos, recipe])
+    pretraining = part.name if part.name.startswith("pretrain ") else ""
+    return json.dumps([pretraining, *(recipe[key] for key in COST_KEYS)])
 
 
 def _recipe(part: Work, config: dict[str, Any]) -> dict[str, Any]:
@@ -170,18 +182,16 @@ def _recipe(part: Work, config: dict[str, Any]) -> dict[str, Any]:
     return recipe
 
 
-def _time(part: Work, config: dict[str, Any], widths: dict[str, int]) -> dict[str, Any]:
-    """widths: of the features that were timed, which their probes read."""
+def _time(part: Work, config: dict[str, Any], times: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """times: of the features, too, whose width a probe's fit depends on."""
     training, short_side = config["training"], config["ingest"]["short_side"]
     if part.name.startswith("features "):
         name = part.name.removeprefix("features ")
-        found = time_look(name, config["features"][name], training, SECONDS)
-        widths[name] = found.get("width", 0)
-        return found
+        return time_look(name, config["features"][name], training, SECONDS)
     recipe = _recipe(part, config)
     if recipe["kind"] == "probe":
-        width = widths[recipe["features"]]
-        return time_probe(recipe, width, part.photos) if width else {"fault": "its features cannot be had"}
+        looked = times.get(f"features {recipe['features']}")
+        return time_probe(recipe, looked["width"], part.photos) if looked else {"fault": "its features cannot be had"}
     if part.name.startswith("pretrain "):
         return time_pretrain(recipe, config["pretrain"], training, short_side, SECONDS)
     return time_fit(recipe, training, short_side, SECONDS)
@@ -201,16 +211,8 @@ def _drawn(persons: int, faces: int, users: int) -> pd.DataFrame:
 
 
 def _listed(config: dict[str, Any]) -> pd.DataFrame:
-    data, types = config["data"], config["ingest"]["medical_types"]
-    listers: dict[str, Callable[[Tree], Listing]] = {
-        "root": competition.list_photos,
-        "all_age_faces": all_age_faces.list_photos,
-        "medical_masks": lambda tree: medical_masks.list_photos(tree, types),
-        "folders": folders.list_photos,
-    }
-    listed = [
-        list_photos(open_tree(data[key], f"data.{key}")).photos for key, list_photos in listers.items() if data[key]
-    ]
+    trees = {source: Path(tree) for source, tree in config["trees"].items() if Path(tree) != paths.ABSENT}
+    listed = [list_source(source, tree, config["ingest"]).photos for source, tree in trees.items()]
     if not listed:
         raise UserError("data.root is not given; set it to the folder or zip that holds train/ and eval/")
     return pd.concat(listed, ignore_index=True)
@@ -219,9 +221,13 @@ def _listed(config: dict[str, Any]) -> pd.DataFrame:
 def _as_training_table(listed: pd.DataFrame, folds: int) -> pd.DataFrame:
     photos = listed.assign(weight=1.0, years=listed["age"].astype("float32"))
     photos[["written_mask", "written_gender", "written_age"]] = photos[["mask", "gender", "age"]]
+    return folded(photos, folds)
+
+
+def folded(photos: pd.DataFrame, folds: int) -> pd.DataFrame:
+    """The table in as many folds of whole persons."""
     number = pd.Series(pd.factorize(photos["person"])[0] % folds, index=photos.index, dtype="Int8")
-    photos["fold"] = number.where(photos["split"] == "train")
-    return photos
+    return photos.assign(fold=number.where(photos["split"] == "train"))
 
 
 if __name__ == "__main__":

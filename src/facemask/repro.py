@@ -15,6 +15,7 @@ from zipfile import is_zipfile
 from facemask import params
 from facemask.core.errors import UserError, one_sentence
 from facemask.core.licences import FURTHER
+from facemask.core.paths import EXTERNAL
 from facemask.submit.score_table import score_table
 from facemask.tools.process_group import start_group
 
@@ -50,7 +51,7 @@ def check_sources() -> None:
     data = params.section("data")
     if not Path(data["labels"]).is_file():
         raise UserError(f"data.labels is {data['labels']}, which is no file; give the csv of people's decisions")
-    for key in ("root", "all_age_faces", "medical_masks", "folders") if data["name"] != "drawn" else ():
+    for key in ("root", *EXTERNAL) if data["name"] != "drawn" else ():
         place = Path(data[key] or ".")
         if not place.exists():
             raise UserError(f"data.{key} is {data[key]}, which does not exist; give the folder or zip of the photos")

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,29 @@ def read_times(folder: Path) -> tuple[float, float]:
         started, ended = json.loads(_times(folder).read_text())
         return started, ended
     return ((folder / "history.csv").stat().st_mtime,) * 2
+
+
+def training_cost(folders: Iterable[Path]) -> dict[str, float]:
+    """Seconds that the fits of these folders took together, and how many they are: those that ran here."""
+    fits = [folder for folder in folders if (folder / "history.csv").exists()]
+    spans = [ended - started for started, ended in map(read_times, fits) if ended > started]
+    return {"seconds": round(sum(spans), 1), "fits": len(spans)}
+
+
+def write_last_time(work: str, started: float) -> None:
+    """Write down that `work`, such as features of an extractor, started then and ends now."""
+    write_json([started, time.time()], _last_time(work))
+
+
+def read_last_time(work: str) -> float:
+    """Seconds that the work took when it last ran here; NaN where it never did."""
+    path = _last_time(work)
+    started, ended = json.loads(path.read_text()) if path.exists() else (0.0, math.nan)
+    return float(ended - started)
+
+
+def _last_time(work: str) -> Path:
+    return Path(os.environ.get("DVC_ROOT", ".")) / ".checkpoints" / "times" / f"{work}.json"
 
 
 def _times(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from facemask.core.errors import UserError
+from facemask.core.paths import EXTERNAL
 
 PACKAGED = "tf_efficientnet_lite0"  # what weights=package is
 FURTHER = "data/pretrained/"  # where stage pretrain leaves <member>.safetensors
@@ -22,9 +23,16 @@ HUB = dict.fromkeys(
         "tf_efficientnet_b3.ns_jft_in1k",
         "tf_efficientnet_b5.ns_jft_in1k",
         "vit_base_patch16_384.augreg_in21k_ft_in1k",
+        "vit_large_patch14_reg4_dinov2.lvd142m",
+        "vit_large_patch16_siglip_384.v2_webli",
     ),
     "Apache-2.0",
-)
+) | {
+    "convnextv2_base.fcmae_ft_in22k_in1k_384": "CC-BY-NC-4.0",
+    "eva02_base_patch14_448.mim_in22k_ft_in22k_in1k": "MIT",
+    "eva02_large_patch14_448.mim_m38m_ft_in22k_in1k": "MIT",
+    "vit_large_patch16_dinov3.lvd1689m": "DINOv3-License",
+}
 COMMERCIAL = {"apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0", "modified mit (dall-e), mit (beit v2)"}
 
 
@@ -74,7 +82,7 @@ def networks(params: dict[str, Any]) -> Iterator[Network]:
 def used_networks(params: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows network, key, licence, commercial of a run: its weights, and the landmarks where masks may be drawn with them."""
     draws = any(params["ingest"]["masks"].get(worn, 0) for worn in ("wear", "incorrect"))
-    has_faces = any(params["data"][source] for source in ("all_age_faces", "medical_masks", "folders"))
+    has_faces = any(params["data"][source] for source in EXTERNAL)
     used = [*networks(params), *([LANDMARKS] if draws and has_faces else [])]
     return [
         {"network": one.network, "key": one.key, "licence": one.licence, "commercial": one.commercial} for one in used

@@ -2,8 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
+PhotoSource = Literal[
+    "competition", "all_age_faces", "medical_masks", "folders"
+]  # the one list of the sources of photos
+SOURCES: tuple[str, ...] = get_args(PhotoSource)
+EXTERNAL = SOURCES[1:]  # given by data.<source>; the competition by data.root
 ABSENT = Path("conf/absent")  # the tree of a source that is not given: DVC wants a path that exists
 
 DRAWN = Path("data/drawn")  # the embedded default data
@@ -25,10 +30,12 @@ PREDICTIONS = Path("data/predictions")
 TEACHERS = Path("data/teachers")
 PROBABILITIES = Path("data/ensemble/probabilities.parquet")
 CANDIDATES = Path("data/ensemble/candidates.csv")
+LEAVE_ONE_OUT = Path("data/ensemble/leave_one_out.csv")
 CHOICE = Path("data/ensemble/choice.json")
 STACKER = Path("data/ensemble/stacker.json")
 ALONE = Path("data/ensemble/alone.parquet")  # the probabilities without pooling
 BUNDLE = Path("data/ensemble/model")
+NEIGHBOURS = Path("data/neighbours")  # what features tell of photos, for the report
 EXPLAINED = Path("data/explain")  # Grad-CAM maps and predictions of external photos
 SHEETS = Path("data/sheets")  # figures that show photos, outside git
 PLOTS = Path("plots")
@@ -39,6 +46,7 @@ SUBMISSION = Path("submission.csv")
 SCORES = Path("metrics/scores.json")
 PERSONS = Path("metrics/persons.json")
 SUMMARY = Path("metrics/summary.json")  # the figures that people compare: DVC's metrics
+TIMES = Path("metrics/times.json")  # another of DVC's metrics, apart: equal runs differ in it
 
 
 def code(stage: str) -> Path:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool
 
+from facemask.core.paths import PhotoSource
 from facemask.core.recipe_schema import Backbone, Extractor, Predict, ProbeRecipe, Recipe, Section
 from facemask.core.value_types import (
     Above0,
@@ -62,6 +63,7 @@ class Scale(Section):
     workers: CoresOr0
     amp: Amp
     ema: Decay
+    frozen: Share
     short_side: Pixels
     feature_size: Size
     draw: Drawn
@@ -75,13 +77,6 @@ class Model(Section):
     candidates: Texts = Field(default_factory=list)
 
 
-class Trees(Section):
-    competition: AnyPath
-    all_age_faces: AnyPath
-    medical_masks: AnyPath
-    folders: AnyPath
-
-
 class Given(Section):
     info: AnyPath
     voter: AnyPath
@@ -93,6 +88,7 @@ class Given(Section):
     grouping: AnyPath
     persons_judgement: AnyPath
     persons_doubtful: AnyPath
+    neighbours: AnyPath
 
 
 class Ingest(Section):
@@ -133,7 +129,7 @@ class Resample(Section):
 
 class Pretrain(Section):
     backbones: Texts
-    sources: Annotated[list[Literal["competition", "all_age_faces", "medical_masks", "folders"]], Field(min_length=1)]
+    sources: Annotated[list[PhotoSource], Field(min_length=1)]
     transductive: StrictBool
     tokenizer: Tokenizer
     codes: Some
@@ -197,6 +193,11 @@ class Explain(Section):
     external: Count
 
 
+class Neighbours(Section):
+    extractors: Texts
+    shown: Count
+
+
 class Report(Section):
     worst: Count
 
@@ -210,6 +211,7 @@ class Params(Section):
     members: dict[str, Annotated[Recipe | ProbeRecipe, Field(discriminator="kind")]]
     seed: Annotated[int, whole(0, HUGE), expects(f"a whole number from 0 to {HUGE}")]
     folds: list[Count]
+    pipeline: Text  # fingerprint of pipeline.yaml, in which trained, fits and versions stand
     trained: Texts
     students: Texts
     features: dict[str, Extractor]
@@ -219,7 +221,7 @@ class Params(Section):
     taught: dict[str, dict[str, Text]]
     looks: dict[str, Any]
     versions: dict[str, Text]
-    trees: Trees
+    trees: dict[PhotoSource, AnyPath]  # made by a resolver
     given: Given
     draw: Draw
     ingest: Ingest
@@ -233,4 +235,5 @@ class Params(Section):
     persons: Persons
     stack: Stack
     explain: Explain
+    neighbours: Neighbours
     report: Report

@@ -7,8 +7,7 @@ import pandas as pd
 import pyarrow
 
 from facemask.core.errors import UserError
-
-SOURCES = ("competition", "all_age_faces", "medical_masks", "folders")
+from facemask.core.paths import SOURCES as SOURCES
 
 LISTED = {
     "photo": "str",

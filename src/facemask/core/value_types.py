@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, StrictStr
 
+from facemask.core.paths import PhotoSource
 from facemask.core.values import HUGE, expects, number, whole
 
 Count = Annotated[int, whole(0)]
@@ -33,7 +34,7 @@ Size = Annotated[
     expects("a height and a width in pixels, such as [96, 72], or null for what timm says"),
 ]
 Amp = Annotated[Literal["no", "bf16", "fp16"], expects('"no" (in quotes), bf16 or fp16')]
-Source = Literal["competition", "all_age_faces", "medical_masks", "folders", "pseudo"]
+Source = Literal[PhotoSource, "pseudo"]
 BySource = Annotated[dict[Source, NotBelow0], expects("numbers, 0 or above, by source: {all_age_faces: 0.5}, or {}")]
 Weights = Annotated[
     Literal["none", "package", "hub", "folder"] | Annotated[StrictStr, Field(pattern=r"^[^~].*\.safetensors$")],

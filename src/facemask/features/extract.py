@@ -85,9 +85,8 @@ def extract(
             tasks += [(source, own[start : start + unit]) for start in range(file.done, len(own), unit)]
         bar = stack.enter_context(tqdm(total=len(rows), desc=look.name, unit="photo", disable=None))
         bar.update(sum(file.done for file in files.values()))
-        for source, features in _answers(
-            look, extractor, _Cuts(Photos(rows, stores), extractor.options), tasks, processes
-        ):
+        cuts = _Cuts(Photos(rows, stores), extractor.options)
+        for source, features in _answers(look, extractor, cuts, tasks, processes):
             files[source].add(features)
             bar.update(len(features))
     for source, path in outputs.items():
@@ -98,24 +97,28 @@ def extract(
 def _answers(
     look: Look, extractor: Extractor, cuts: _Cuts, tasks: list[Task], processes: int
 ) -> Iterator[tuple[str, Array]]:
-    """(source, features) of the tasks in order, on a GPU by batches."""
-    sources = [source for source, _ in tasks]
+    """(source, features) of the tasks, or of parts of them, in order."""
     if extractor.device.type == "cuda":
-        batches = [(source, part) for source, rows in tasks for part in _batches(rows, extractor.batch)]
-        sampler = [part.tolist() for _, part in batches]
-        workers = look.training["workers"]
-        loader: Any = DataLoader(cuts, batch_sampler=sampler, num_workers=workers, collate_fn=_stack)
-        for (source, _), images in zip(batches, loader, strict=True):
-            yield source, extractor.look(images.numpy())
-        return
+        return _by_loader(extractor, cuts, tasks, look.training["workers"])
     processes = min(processes, len(tasks) // WORTH, _fitting(extractor))
-    if processes < 2:
-        yield from ((source, _seen(extractor, cuts, rows)) for source, rows in tasks)
-        return
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin, (look, cuts))
-    with pool:
+    if processes > 1:
+        return _by_pool(look, cuts, tasks, processes)
+    return ((source, _seen(extractor, cuts, rows)) for source, rows in tasks)
+
+
+def _by_loader(extractor: Extractor, cuts: _Cuts, tasks: list[Task], workers: int) -> Iterator[tuple[str, Array]]:
+    """Other processes read and cut the photos; this one looks at a batch."""
+    batches = [(source, part) for source, rows in tasks for part in _batches(rows, extractor.batch)]
+    sampler = [part.tolist() for _, part in batches]
+    loader: Any = DataLoader(cuts, batch_sampler=sampler, num_workers=workers, collate_fn=_stack)
+    for (source, _), images in zip(batches, loader, strict=True):
+        yield source, extractor.look(images.numpy())
+
+
+def _by_pool(look: Look, cuts: _Cuts, tasks: list[Task], processes: int) -> Iterator[tuple[str, Array]]:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _begin, (look, cuts)) as pool:
         try:
-            yield from zip(sources, pool.map(_next, [rows for _, rows in tasks]), strict=True)
+            yield from zip([source for source, _ in tasks], pool.map(_next, [rows for _, rows in tasks]), strict=True)
         except BrokenProcessPool as error:
             raise UserError(
                 f"features of {look.name}: a process was killed, perhaps for memory; run the same command again, it goes on"

@@ -17,9 +17,9 @@ from facemask.core.files import replacing, write_csv, write_parquet
 from facemask.core.tables import SCHEMA, empty_table, first_of_same_bytes
 from facemask.ingest.decode import decode
 from facemask.ingest.decode_worker import Task
+from facemask.ingest.ingest_checkpoint import Progress, claimed, identity, remove, remove_stale
 from facemask.ingest.listing import Listing
 from facemask.ingest.mask_overlay import MASK_OF_PLACEMENT, Overlay
-from facemask.ingest.progress import Progress, claimed, identity, remove, remove_stale
 from facemask.ingest.ray_pool import Cluster
 from facemask.ingest.store import JPEGS, PIXELS
 from facemask.ingest.tree import Broken, read, stamp

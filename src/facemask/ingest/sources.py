@@ -37,7 +37,7 @@ def ingest_source(
             f"{source} is not cleared for commercial use (licence: {module.LICENCE});"
             f" set data.allow_noncommercial=true if yours is none, or {key}=null"
         )
-    listing = _listed(source, tree, section)
+    listing = list_source(source, tree, section)
     overlays = choose_overlays(listing.bare, section["masks"], seed)
     if overlays:
         check_landmarks()
@@ -61,7 +61,8 @@ def ingest_absent(source: str, outputs: Outputs) -> tuple[dict[str, Any], str]:
     return figures, f"{source}: 0 photos: source not given"
 
 
-def _listed(source: str, place: Path, section: dict[str, Any]) -> Listing:
+def list_source(source: str, place: Path, section: dict[str, Any]) -> Listing:
+    """What the source's tree holds, by the section `ingest` of params.yaml. Raises UserError for another layout."""
     module, key = SOURCES[source]
     tree = open_tree(place, key)
     if module is medical_masks:

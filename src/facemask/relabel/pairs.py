@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facemask.core.labels import Array
-from facemask.relabel.pooling import PRIOR_RATE, Pooled, expected_counts, expit, log_ratio, shrunken_noise
+from facemask.relabel.label_noise import PRIOR_RATE, Pooled, expected_counts, expit, log_ratio, shrunken_noise
 
 PRIOR_PAIRS = 50.0  # how many pairs the expectation PRIOR_RATE is worth
 

@@ -7,8 +7,7 @@ import numpy as np
 
 from facemask.core.labels import OLD_AGE, Array, age_band
 from facemask.relabel.judgements import checked
-from facemask.relabel.pairs import weigh_pairs
-from facemask.relabel.pooling import (
+from facemask.relabel.label_noise import (
     Pooled,
     calibrate,
     class_share,
@@ -19,6 +18,7 @@ from facemask.relabel.pooling import (
     pool_voters,
     settled,
 )
+from facemask.relabel.pairs import weigh_pairs
 from facemask.relabel.years import centre_voters, fit_years, propose_years
 
 DOUBT = 0.4  # probability that a photo says nothing about its person

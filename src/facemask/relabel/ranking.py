@@ -13,7 +13,7 @@ import pandas as pd
 from facemask.core.errors import UserError
 from facemask.core.labels import ATTRIBUTES, EXCHANGED, GENDER, MASK, Array, age_band, stem
 from facemask.relabel.judgements import Judgements, votes_against
-from facemask.relabel.pooling import expit
+from facemask.relabel.label_noise import expit
 from facemask.relabel.posterior import Verdict, expect, judge_ages, judge_persons, judge_photos_and_pairs
 
 CONTRACT = ["person", "file", "attribute", "written", "proposed", "votes", "score"]

@@ -16,7 +16,7 @@ from facemask.probes.fitting import fit_heads
 from facemask.probes.probe import THREADS
 from facemask.probes.projection import fit_projection
 from facemask.relabel.judgements import Judgements
-from facemask.relabel.neighbours import neighbour_years
+from facemask.relabel.lookalike_years import neighbour_years
 from facemask.train.rows import targets
 
 PROTOCOLS = ("rest", "alone")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from facemask.core.labels import OLD_AGE, Array, age_band
-from facemask.relabel.pooling import PRIOR_RATE, PRIOR_UNITS, Pooled, fit
+from facemask.relabel.label_noise import PRIOR_RATE, PRIOR_UNITS, Pooled, fit
 
 BANDWIDTH = 4.0  # years: how far written ages lend each other their predictions
 DEGREES = 4.0  # of freedom of Student's t: a face predicted ten years older is rare, not impossible

@@ -48,6 +48,15 @@ def crossfit(
     return {name: _collect(name, done, fold) for name in names}
 
 
+def out_of_fold(name: str, predictions: Predictions, truth: Array, usable: Array, fold: Array, seed: int) -> Array:
+    """(n, 18): `Crossfit.outer` alone, of one candidate."""
+    outer = np.full((len(fold), len(CLASSES)), np.nan, dtype=np.float32)
+    with threadpool_limits(1, user_api="blas"):
+        for k in range(int(fold.max()) + 1):
+            outer[fold == k] = _without(name, (k,), predictions, truth, usable, fold, seed)
+    return outer
+
+
 def _without(
     name: str, group: tuple[int, ...], predictions: Predictions, truth: Array, usable: Array, fold: Array, seed: int
 ) -> Array:

@@ -31,6 +31,19 @@ def score_table(board: Mapping[str, Any], intervals: Mapping[str, Interval]) -> 
     return "\n\n".join(text)
 
 
+def leave_one_out_table(without: pd.DataFrame) -> str:
+    """What each member adds (stack.leave_one_out) as text; "" for a stack of one."""
+    if len(without) < 2:
+        return ""
+    rows = [
+        [row["member"], f"{row['without']:.4f}", f"{row['adds']:+.4f} ± {row['error']:.4f}"]
+        if row["adds"] == row["adds"] else [row["member"], "-", "the only one of an attribute"]
+        for row in without.to_dict("records")
+    ]  # fmt: skip
+    first = without.iloc[0]
+    return _aligned(["without", f"macro F1 (with all, {first['candidate']}: {first['macro_f1']:.4f})", "it adds"], rows)
+
+
 def count_table(counts: pd.DataFrame) -> str:
     """Class counts (submission.class_counts) as text."""
     rows = [

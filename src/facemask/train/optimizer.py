@@ -51,11 +51,12 @@ def start_epoch(model: FaceNet, schedule: dict[str, Any], epoch: int) -> None:
     """
     model.train()
     share = 1.0 if epoch < schedule["freeze"] else schedule["frozen"]
-    layer_of = group_parameters(model.backbone, model.backbone.group_matcher(coarse=True), reverse=True)
+    backbone: Any = model.backbone
+    layer_of = group_parameters(backbone, backbone.group_matcher(coarse=True), reverse=True)
     frozen = round(share * (1 + max(layer_of.values())))
-    for name, parameter in model.backbone.named_parameters():
+    for name, parameter in backbone.named_parameters():
         parameter.requires_grad_(layer_of[name] >= frozen)
-    for module in model.backbone.modules():
+    for module in backbone.modules():
         own = list(module.parameters())
         if own and not any(parameter.requires_grad for parameter in own):
             module.eval()

@@ -73,9 +73,9 @@ def attention(
     size, share = recipe["size"], recipe["augment"]["share"]
     views = torch.from_numpy(np.stack([cut(photo, size, share, VIEWS["plain"]) for photo in photos]))
     images = ((views.permute(0, 3, 1, 2).float() - mean) / deviation).to(device)
-    found = {}
+    found, at_a_time = {}, max(1, recipe["batch"] // recipe["schedule"]["accumulate"])  # gradients take memory here too
     for head in recipe["predicts"]:
-        parts = [grad_cam(model, head, some, *place) for some in torch.split(images, recipe["batch"])]
+        parts = [grad_cam(model, head, some, *place) for some in torch.split(images, at_a_time)]
         classes, maps = (np.concatenate(each) for each in zip(*parts, strict=True))
         framed = [_framed(each, photo, size, share) for each, photo in zip(maps, photos, strict=True)]
         found[head] = (classes, np.stack(framed))

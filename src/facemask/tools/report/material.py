@@ -22,6 +22,7 @@ from facemask.submit.scores import (
     train_classes,
 )  # fmt: skip
 from facemask.tools.report.grad_cam_figures import GradCam
+from facemask.tools.report.neighbour_sections import Neighbours
 from facemask.tools.report.person_groups import Persons
 from facemask.tools.report.photo_rows import MAIN, label_years, prediction_rows, true_years
 from facemask.tools.report.second_round import SecondRound
@@ -46,8 +47,9 @@ class Material:
     candidate's score (data/ensemble/candidates.csv); choice: data/ensemble/choice.json; board: metrics/scores.json; curves:
     member, fold, epoch, loss; changes: what fix_labels changed; colours: name of the clothes' colour by photo; grad_cam,
     external: what the stage `explain` made; sources: name -> what ingest counted; medical_types: TYPE -> mask as ingested;
-    second_round: None without pseudo-labels; persons: None without pooling; truth_*: None where it is not known; data: the name of the choice in conf/data;
-    networks: licences.used_networks.
+    second_round: None without pseudo-labels; persons: None without pooling; truth_*: None where it is not known; data: the name of
+    the choice in conf/data; networks: licences.used_networks; leave_one_out: data/ensemble/leave_one_out.csv, and the seconds of
+    each member's fits and features; near: what the stage `neighbours` found.
     """
 
     photos: pd.DataFrame
@@ -69,6 +71,8 @@ class Material:
     truth_eval: pd.DataFrame | None
     data: str
     seed: int
+    leave_one_out: pd.DataFrame
+    near: Neighbours | None
     networks: Sequence[Mapping[str, Any]] = ()
 
     @cached_property

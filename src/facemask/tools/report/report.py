@@ -10,6 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from facemask.core import paths
+from facemask.core.checkpoint_folder import read_last_time, read_times, training_cost
 from facemask.core.files import replacing, write_csv, write_json, write_text
 from facemask.core.labels import Array
 from facemask.core.predictions import read_members
@@ -20,6 +21,7 @@ from facemask.tools.report.error_tables import plot_tables, worst
 from facemask.tools.report.findings import findings
 from facemask.tools.report.grad_cam_figures import GradCam
 from facemask.tools.report.material import Material, Pixels
+from facemask.tools.report.neighbour_sections import read_neighbours
 from facemask.tools.report.person_groups import persons_section, read_persons
 from facemask.tools.report.photo_rows import MAIN
 from facemask.tools.report.report_page import page, photo
@@ -44,6 +46,8 @@ def report(options: Mapping[str, Any], networks: Sequence[Mapping[str, Any]]) ->
     for name, table in plot_tables(rows, material.curves, material.candidates).items():
         write_csv(table, paths.PLOTS / f"{name}.csv")
     write_json(found, paths.FINDINGS)
+    fits = [paths.fit(member, fold) for member in options["trained"] for fold in options["folds"]]
+    write_json({"training": training_cost(fits)}, paths.TIMES)
     title = "Face masks: what the ensemble gets wrong"
     write_text(page(title, *sections.top(material, found), shown), paths.REPORT)
     return len(shown)
@@ -79,8 +83,25 @@ def read_material(
         truth_eval=read_truth(given["truth"], "eval.csv"),
         data=options["data"]["name"],
         seed=options["seed"],
+        leave_one_out=with_costs(pd.read_csv(paths.LEAVE_ONE_OUT), options["members"], options["folds"]),
+        near=read_neighbours(Path(given["neighbours"])),
         networks=networks,
     )
+
+
+def with_costs(members: pd.DataFrame, recipes: Mapping[str, Any], folds: Sequence[int]) -> pd.DataFrame:
+    """The table with `fits`, seconds of all the member's fits, and `features`, seconds of its extractor for all photos: as
+    they last ran here, NaN where they did not (DVC's run cache).
+    """
+    fits, features = [], []
+    for name in members["member"]:
+        spans = [
+            read_times(paths.fit(name, fold)) for fold in folds if (paths.fit(name, fold) / "history.csv").is_file()
+        ]
+        fits.append(sum(end - start for start, end in spans) or np.nan)
+        extractor = recipes.get(name, {}).get("features")
+        features.append(read_last_time(f"features-{extractor}") if extractor else np.nan)
+    return members.assign(fits=fits, features=features)
 
 
 def colours_and_mean(pixels: Pixels, frame: list[int]) -> tuple[pd.Series, Array]:

@@ -59,7 +59,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo of the contact sheet: pixels (H, W, 3) uint8 and its caption."""
+    """A photo of the contact sheet: pixels (H, W, 3) uint8 and its caption; `predicted` may be ""."""
 
     pixels: Array
     name: str
@@ -70,12 +70,15 @@ class Photo:
 
 @dataclass(frozen=True)
 class Section:
+    """strips: photos that belong together, side by side."""
+
     anchor: str
     title: str
     text: Sequence[str] = ()
     pictures: Sequence[Picture] = ()
     tables: Sequence[Table] = ()
     photos: Sequence[Photo] = ()
+    strips: Sequence[Sequence[Photo]] = ()
 
 
 def empty_section(anchor: str, title: str, picture: str, reason: str) -> Section:

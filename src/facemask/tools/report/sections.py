@@ -15,6 +15,7 @@ from facemask.tools.report.external_sources import outside_section, source_secti
 from facemask.tools.report.findings import age_section, gender_section, mask_section
 from facemask.tools.report.grad_cam_figures import grad_cam_section
 from facemask.tools.report.material import Material
+from facemask.tools.report.neighbour_sections import neighbour_sections
 from facemask.tools.report.photo_rows import MAIN, Parts, is_wrong
 from facemask.tools.report.report_page import Photo, Picture, Section, Table, counted, empty_section, listed, table
 from facemask.tools.report.second_round import second_round_section
@@ -138,7 +139,7 @@ def confidence_section(material: Material) -> Section:
 
 
 def member_section(material: Material) -> Section:
-    pairs = errors.agreement(*material.member_predictions())
+    pairs, added = errors.agreement(*material.member_predictions()), leave_one_out_tables(material.leave_one_out)
     if pairs.empty:
         reason = "No two members predict the same attribute: nothing to compare."
         return empty_section("members", "Members", "agreement", reason)
@@ -154,7 +155,20 @@ def member_section(material: Material) -> Section:
         "agreement",
         "Share of photos on which two members agree: an ensemble gains most from pairs that are both good and seldom agree.",
         lambda: plots.agreement_heat(pairs),
-    )], [table("Pairs of members, out-of-fold", pairs, columns)])  # fmt: skip
+    )], [*added, table("Pairs of members, out-of-fold", pairs, columns)])  # fmt: skip
+
+
+def leave_one_out_tables(added: pd.DataFrame) -> list[Table]:
+    """None of a stack of one."""
+    if len(added) < 2:
+        return []
+    first = added.iloc[0]
+    columns = "member; without=macro F1 without it:.4f; adds:+.4f; error=standard error:.4f; fits=its fits, s:.0f"
+    columns += "; features=its features, s:.0f" if added["features"].notna().any() else ""
+    return [table(
+        f"What each member adds: {first['candidate']} with all members has macro F1 {first['macro_f1']:.4f} out-of-fold (without prior "
+        "correction), and is fitted again without each. A dash: the only member of an attribute, or seconds of what did not run here",
+        added.sort_values("adds", ascending=False, kind="stable"), columns)]  # fmt: skip
 
 
 def label_section(material: Material) -> Section:
@@ -224,6 +238,7 @@ def contact_sheet(photos: list[Photo]) -> Picture:
 def all_sections(material: Material, sheet: list[Photo]) -> list[Section]:
     """In the page's order."""
     parts, second = material.parts, material.second_round
+    duplicates, like_no_other, alike = neighbour_sections(material.near, material.photos, parts)
     return [
         score_section(material),
         class_section(parts),
@@ -237,9 +252,12 @@ def all_sections(material: Material, sheet: list[Photo]) -> list[Section]:
         grad_cam_section(material.grad_cam, parts[MAIN], list(material.members)),
         outside_section(parts, material.external, material.medical_types),
         label_section(material),
+        duplicates,
+        like_no_other,
         *([second_round_section(second, material.board)] if second else []),
         training_section(material.curves),
         worst_section(sheet),
+        alike,
         source_section(material.sources, material.photos, material.networks),
     ]
 

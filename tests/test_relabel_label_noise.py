@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from label_world import softmax
 
+from facemask.relabel.label_noise import Pooled, calibrate, expit, fit, log_ratio, pool_voters, shrunken_noise
 from facemask.relabel.pairs import weigh_pairs
-from facemask.relabel.pooling import Pooled, calibrate, expit, fit, log_ratio, pool_voters, shrunken_noise
 
 RANDOM = np.random.default_rng(0)
 TRUE = RANDOM.integers(0, 3, 2000)

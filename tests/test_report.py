@@ -198,7 +198,7 @@ def test_one_member_without_truth_history_or_clothes_that_mislead_has_a_report_t
         done = run_stage(stage, bare)
         assert done.returncode == 0, done.stderr
     scores = json.loads((bare / "metrics/scores.json").read_text())
-    assert set(scores) == {"oof", "members"}
+    assert set(scores) == {"alone", "oof", "members"}
     found = json.loads((bare / "data/findings.json").read_text())["oof"]
     assert "gender_wrong_in_misleading_clothes" not in found
     assert found["gender_wrong_in_other_clothes"] > 0

@@ -162,16 +162,41 @@ def write_run(folder: Path, persons: int, eval_persons: int, candidates: list[st
         "ingest": {"medical_types": {"1": "not_wear", "2": "incorrect", "3": "incorrect", "4": "wear"}},
         "model": {"members": list(PALETTE), "reference": ["baseline"]}, "trained": [*PALETTE, "baseline"],
         "data": {"name": "made-up"}, "pseudo": {"teachers": ["baseline"]}, "students": ["nfnet"],
-        "trees": {"competition": "data/tree"}, "given": {"truth": "data/truth", "pseudo": "data/training/pseudo.json",
-                  "neighbours": "data/neighbours", "persons_judgement": "conf/absent",
-                  "persons_doubtful": "conf/absent"}, "members": {},
-        "persons": {"pool": False}, "neighbours": {"extractors": ["lite0"], "shown": 6},
+        "trees": {"competition": "data/tree"},
+        "given": {"truth": "data/truth", "pseudo": "data/training/pseudo.json", "neighbours": "data/neighbours"} | {
+            f"persons_{name}": f"data/persons/{name}.{end}"
+            for name, end in {"eval": "parquet", "judgement": "json", "doubtful": "csv"}.items()
+        },
+        "persons": {"pool": True, "design": {"wear": 5, "incorrect": 1, "not_wear": 1}},
+        "members": {}, "neighbours": {"extractors": ["lite0"], "shown": 6},
     }  # fmt: skip
+    write_persons(table, hidden, folder / "data/persons")
     counts = {"unlabelled": 98, "used": 49, "share": 0.5, "accuracy": 0.875 if knows_truth else None}
     write_json(dict.fromkeys(ATTRIBUTES, counts) | {"all_three": {"share": 0.25}}, folder / "data/training/pseudo.json")
     labels = {"photos_by_people": 7, "photos_by_auto": 4, "expected_errors": {"mask": 1.5, "gender": 2.25, "age": 0.5}}
     write_json(labels, folder / "data/labels/counts.json")
     write_json(parameters, folder / "params.yaml")  # JSON is YAML
+
+
+def write_persons(table: pd.DataFrame, hidden: pd.DataFrame, folder: Path) -> None:
+    """data/persons: the true groups, but for two eval photos that are exchanged, and what the stage says of blind ones."""
+    person = pd.factorize(table["person"])[0]
+    of_eval = np.flatnonzero(table["split"] == "eval")
+    person[of_eval[[0, 7]]] = person[of_eval[[7, 0]]]
+    groups = pd.DataFrame({"photo": hidden["photo"], "group": person, "sure": np.float32(0.7)})
+    groups.loc[of_eval[[0, 7]], "sure"] = np.float32(0.4)
+    for split in ("train", "eval"):
+        write_parquet(groups[(table["split"] == split).to_numpy()], folder / f"{split}.parquet")
+    pairs = {"precision": 0.99, "recall": 0.98}
+    figures = {
+        "pairs": pairs,
+        "sure": {"mean": 0.97, "right": 0.98},
+        "eval": {"groups": 14, "photos": 98, "sure": 0.96},
+    }
+    bins = [{"sure": 0.4, "right": 0.5, "photos": 8}, {"sure": 0.97, "right": 1.0, "photos": 202}]
+    write_json({"figures": figures, "bins": bins}, folder / "judgement.json")
+    doubtful = {"kind": ["one person in two folders"], "person": ["<i>a</i>"], "other": ["b"], "cost": [0.8]}
+    write_csv(pd.DataFrame(doubtful), folder / "doubtful.csv")
 
 
 def write_grad_cam(table: pd.DataFrame, folder: Path) -> None:

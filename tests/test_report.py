@@ -66,7 +66,13 @@ def test_the_scores_have_the_parts_members_and_baseline(run: Path) -> None:
     assert set(scores["members"]) == set(PALETTE)
     chosen = json.loads((run / "data/ensemble/choice.json").read_text())
     assert chosen["nested"]["macro_f1"] == pytest.approx(scores["oof"]["macro_f1"])
-    assert set(chosen["candidates"]) == {"soft_vote", "soft_vote+prior", "logistic", "logistic+prior"}
+    tried = {f"{name}{ending}" for name in ("soft_vote", "logistic") for ending in ("", "+prior")}
+    assert set(chosen["alone"]["candidates"]) == tried
+    assert set(chosen["candidates"]) == tried | {name.replace("+", "+persons+") for name in tried if "+" in name} | {
+        f"{name}+persons" for name in ("soft_vote", "logistic")
+    }
+    assert chosen["alone"]["nested"]["macro_f1"] == pytest.approx(scores["alone"]["oof"]["macro_f1"])
+    assert scores["alone"]["private"]["macro_f1"] < scores["private"]["macro_f1"]
 
 
 def test_the_submission_answers_every_row_and_the_console_says_the_score(run: Path) -> None:
@@ -88,7 +94,11 @@ def test_every_run_writes_the_same_files_of_plots(run: Path) -> None:
 
 
 def test_figures_that_show_photos_stay_outside_of_what_git_keeps(run: Path) -> None:
-    assert {path.name for path in (run / "data/sheets").iterdir()} == {"grad_cam_photos.png", "worst_photos.png"}
+    groups = {f"groups_{kind}.png" for kind in ("sure", "unsure", "wrong")}
+    assert {path.name for path in (run / "data/sheets").iterdir()} == {
+        "grad_cam_photos.png",
+        "worst_photos.png",
+    } | groups
 
 
 @pytest.mark.parametrize("count", [1, 7, 24])
@@ -117,7 +127,9 @@ def test_the_page_and_the_findings_say_what_the_issue_asks_for(run: Path) -> Non
     for words in (
         "28-31", "58-61", "Errors by source", "95 % interval", "Expected calibration error", "own terms", "TYPE 1 and 4",
         "shared errors", "Grad-CAM", "masks drawn", "Gender errors by colour of the clothes", "Labels changed",
-        "Data made-up, seed 3", "right were 87.5% of mask", "second, a student", "What each member adds", "This run made no features",
+        "Data made-up, seed 3", "right were 87.5% of mask", "second, a student", "(transductive)", "&lt;i&gt;a&lt;/i&gt;",
+        "99.0% of the pairs in a group show one person", "Groups of several persons", "What each member adds",
+        "This run made no features",
     ):  # fmt: skip
         assert words in html, words
     found = json.loads((run / "data/findings.json").read_text())["medical_types"]
@@ -131,6 +143,21 @@ def test_without_pseudo_labels_the_page_has_no_section_of_them(run: Path, tmp_pa
     done = run_stage("report", alone)
     assert done.returncode == 0, done.stderr
     assert "Pseudo-labels" not in (alone / "report.html").read_text()
+
+
+def test_without_pooling_there_is_neither_section_nor_score_of_it(run: Path, tmp_path: Path) -> None:
+    alone = shutil.copytree(run, tmp_path / "alone")
+    shutil.rmtree(alone / "data/persons")
+    parameters = json.loads((alone / "params.yaml").read_text())
+    parameters["persons"]["pool"] = False
+    (alone / "params.yaml").write_text(json.dumps(parameters))
+    for stage in ("stack", "submit", "report"):
+        done = run_stage(stage, alone)
+        assert done.returncode == 0, done.stderr
+    assert "(transductive)" not in (alone / "report.html").read_text()
+    scores, before = (json.loads((each / "metrics/scores.json").read_text()) for each in (alone, run))
+    assert "alone" not in scores
+    assert {part: scores[part] for part in before["alone"]} == before["alone"]
 
 
 def test_other_sources_may_fill_larger_stores_than_the_competition(run: Path, tmp_path: Path) -> None:
@@ -171,7 +198,7 @@ def test_one_member_without_truth_history_or_clothes_that_mislead_has_a_report_t
         done = run_stage(stage, bare)
         assert done.returncode == 0, done.stderr
     scores = json.loads((bare / "metrics/scores.json").read_text())
-    assert set(scores) == {"oof", "members"}
+    assert set(scores) == {"alone", "oof", "members"}
     found = json.loads((bare / "data/findings.json").read_text())["oof"]
     assert "gender_wrong_in_misleading_clothes" not in found
     assert found["gender_wrong_in_other_clothes"] > 0
@@ -246,8 +273,8 @@ def test_the_page_in_a_browser(run: Path, browser, width: int, scheme: str) -> N
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert browser.execute_async_script(EVERY_IMAGE_SHOWS)
     assert (
-        browser.execute_script("return document.images.length") == len(FIGURES) + 1 + 6
-    )  # one more figure shows photos, and six lie on the contact sheet
+        browser.execute_script("return document.images.length") == len(FIGURES) + 4 + 6
+    )  # four more figures show photos, and six lie on the contact sheet
     assert (brightness(browser) > 128) == (scheme == "light")
     assert not console_errors(browser, ("SEVERE", "WARNING"))
     assert not requests_beyond(browser, "file:")
